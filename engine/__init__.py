@@ -1,0 +1,1 @@
+"""The daemon and the command line: colours line art and recolours pictures."""

@@ -1,0 +1,142 @@
+"""What an operation is given and what it gives back.
+
+An operation is a module in engine/operations/ with
+
+    BYTES_PER_PIXEL: int                     memory it needs per canvas pixel, all inputs included
+    def run(job: Job) -> list[Layer]: ...    deterministic for the same inputs and parameters
+
+Colours are float32, sRGB-encoded, nominally [0, 1] and unbounded, with straight alpha.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from ipc.catalog import Value
+from ipc.errors import LimnerError
+
+if TYPE_CHECKING:
+    from engine.imaging.raster import Raster
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Input:
+    """One input: its pixels, decoded, and the digest that names their content.
+
+    Inputs of the document (line art, scribbles, flats, image, mask) cover the whole canvas, padded
+    with transparency. References and palettes keep their own size; a palette is N x 1.
+    """
+
+    raster: Raster
+    digest: str
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A result.
+
+    pixels: float32 H x W x 4 (RGBA) for kind colour, float32 H x W in [0, 1] for mask, uint16
+    H x W for labels (0 = none), float32 1 x N x 4 for palette. x, y: place on the canvas.
+    role: the catalogue output that it is. blending: normal, multiply or screen. group: names of
+    the groups that it lies in, outermost first. exact: never dithered.
+    """
+
+    role: str
+    name: str
+    pixels: npt.NDArray[Any]
+    kind: str = "colour"
+    x: int = 0
+    y: int = 0
+    blending: str = "normal"
+    opacity: float = 1.0
+    group: tuple[str, ...] = ()
+    exact: bool = False
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Cancelled(LimnerError):
+    """Raised by Job.checkpoint once the job has been cancelled."""
+
+    def __init__(self) -> None:
+        super().__init__("cancelled", "The job was cancelled.", "Run it again when you like.")
+
+
+class Cache:
+    """What operations prepared once, kept for the next run; least recently used goes first.
+
+    Keys hold content digests, so an entry never goes stale. Size is that of the numpy arrays found
+    in an entry (itself, or in its attributes, items or fields, one level down).
+    """
+
+    def __init__(self, budget: int) -> None:
+        """budget: bytes; an entry larger than it is made but not kept."""
+        self._budget = budget
+        self._entries: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
+
+    def get(self, key: Hashable, make: Callable[[], T]) -> T:
+        """The entry under `key`, made by `make` where it is not there."""
+        if key in self._entries:
+            self._entries.move_to_end(key)
+            value: T = self._entries[key][0]
+            return value
+        value = make()
+        self._entries[key] = (value, _array_bytes(value))
+        while self._entries and sum(size for _, size in self._entries.values()) > self._budget:
+            self._entries.popitem(last=False)
+        return value
+
+
+def _array_bytes(value: Any) -> int:
+    parts = [value]
+    if isinstance(value, Mapping):
+        parts += value.values()
+    elif isinstance(value, Sequence):
+        parts += value
+    else:
+        parts += getattr(value, "__dict__", {}).values()
+    return sum(part.nbytes for part in parts if isinstance(part, np.ndarray))
+
+
+@dataclass
+class Job:
+    """One run of an operation: inputs, parameters, and the line back to whoever waits.
+
+    canvas: width and height. params: complete and checked. inputs: by role, in the order given.
+    """
+
+    operation: str
+    canvas: tuple[int, int]
+    params: Mapping[str, Value]
+    inputs: Mapping[str, Sequence[Input]]
+    cache: Cache
+    on_progress: Callable[[float, str], None] = lambda *_: None
+    cancelled: threading.Event = field(default_factory=threading.Event)
+
+    def input(self, role: str) -> Input | None:
+        """The input of that role (the first, where several were given), or None."""
+        given = self.inputs.get(role, ())
+        return given[0] if given else None
+
+    def primary(self, role: str) -> Input:
+        """The input of that role, which the catalogue requires."""
+        return self.inputs[role][0]
+
+    def progress(self, fraction: float, stage: str) -> None:
+        """Says how far the job is (0 to 1) and what it does; raises Cancelled like checkpoint."""
+        self.checkpoint()
+        self.on_progress(fraction, stage)
+
+    def checkpoint(self) -> None:
+        """Raises Cancelled where the job was cancelled; call it between steps."""
+        if self.cancelled.is_set():
+            raise Cancelled

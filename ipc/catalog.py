@@ -1,0 +1,274 @@
+"""The catalogue of operations, as plain data.
+
+From this one place come the docker's widgets, GIMP's procedures and dialogs, the command line's
+options and docs/operations.md. An operation is an entry here and a module in engine/operations/.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Dict, Mapping, Optional, Sequence, Tuple, Union
+
+from .errors import LimnerError
+
+Value = Union[bool, int, float, str]
+
+
+@dataclass(frozen=True)
+class Input:
+    """Something the operation looks at.
+
+    kind: line-art, scribbles, image, reference, mask or palette. The first input is the primary
+    one: it sets the canvas, and its layer is where the result goes.
+    """
+
+    role: str
+    kind: str
+    help: str
+    required: bool = False
+    repeatable: bool = False
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A setting. kind: bool, int, float or choice; minimum and maximum are inclusive."""
+
+    name: str
+    kind: str
+    default: Value
+    title: str
+    help: str
+    minimum: Optional[float] = None
+    maximum: Optional[float] = None
+    choices: Tuple[str, ...] = ()
+    unit: str = ""
+
+    def check(self, value: Any) -> Value:
+        """`value` as this parameter's type. Raises LimnerError bad-parameter."""
+        if self.kind == "bool" and isinstance(value, bool):
+            return value
+        if self.kind == "choice" and value in self.choices:
+            return str(value)
+        if self.kind in ("int", "float") and isinstance(value, (int, float)):
+            whole = self.kind == "float" or float(value).is_integer()
+            if whole and not isinstance(value, bool) and self._in_range(value):
+                return int(value) if self.kind == "int" else float(value)
+        raise LimnerError(
+            "bad-parameter",
+            f"The parameter '{self.name}' cannot be {value!r}.",
+            f"Give {self.allowed()}.",
+        )
+
+    def _in_range(self, value: float) -> bool:
+        # NaN fails both comparisons, infinities fail one where a bound is set.
+        low = self.minimum is None or value >= self.minimum
+        return low and (self.maximum is None or value <= self.maximum)
+
+    def allowed(self) -> str:
+        """The allowed values in words."""
+        if self.kind == "bool":
+            return "true or false"
+        if self.kind == "choice":
+            return " or ".join(self.choices)
+        noun = "a whole number" if self.kind == "int" else "a number"
+        unit = f" {self.unit}" if self.unit else ""
+        return f"{noun} from {self.minimum:g} to {self.maximum:g}{unit}"
+
+
+@dataclass(frozen=True)
+class Output:
+    """What comes back.
+
+    kind: layers (colour layers of their own), picture (the primary input, changed), mask, labels
+    or palette. name: pattern of the layer's name. exact: never dithered.
+    """
+
+    role: str
+    kind: str
+    name: str
+    help: str
+    exact: bool = False
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One thing that Limner does. Its code is engine/operations/ID.py, '-' written as '_'."""
+
+    id: str
+    title: str
+    summary: str
+    inputs: Tuple[Input, ...]
+    parameters: Tuple[Parameter, ...]
+    outputs: Tuple[Output, ...]
+
+    @property
+    def primary(self) -> Input:
+        """The input that sets the canvas."""
+        return self.inputs[0]
+
+    @property
+    def works_on_line_art(self) -> bool:
+        """Whether results go under the primary layer (line art) instead of above it."""
+        return self.primary.kind == "line-art"
+
+    def input(self, role: str) -> Input:
+        """The input of that role. Raises LimnerError unknown-input."""
+        for candidate in self.inputs:
+            if candidate.role == role:
+                return candidate
+        raise LimnerError(
+            "unknown-input",
+            f"'{self.id}' has no input '{role}'.",
+            "Its inputs are: " + ", ".join(i.role for i in self.inputs) + ".",
+        )
+
+    def check_params(self, params: Mapping[str, Any]) -> Dict[str, Value]:
+        """All parameters, checked, with defaults filled in.
+
+        Raises LimnerError unknown-parameter or bad-parameter.
+        """
+        known = {p.name: p for p in self.parameters}
+        for name in params:
+            if name not in known:
+                raise LimnerError(
+                    "unknown-parameter",
+                    f"'{self.id}' has no parameter '{name}'.",
+                    "Its parameters are: " + ", ".join(known) + ".",
+                )
+        return {n: p.check(params[n]) if n in params else p.default for n, p in known.items()}
+
+    def check_roles(self, roles: Sequence[str]) -> None:
+        """Raises LimnerError unknown-input, missing-input or, for one too many, bad-message."""
+        for role in set(roles):
+            if not self.input(role).repeatable and roles.count(role) > 1:
+                raise LimnerError(
+                    "bad-message",
+                    f"'{self.id}' takes one '{role}', and {roles.count(role)} were given.",
+                    "Give one only.",
+                )
+        for needed in self.inputs:
+            if needed.required and needed.role not in roles:
+                raise LimnerError(
+                    "missing-input",
+                    f"'{self.title}' needs an input '{needed.role}': {needed.help}",
+                    f"Choose a layer or file for '{needed.role}' and run again.",
+                )
+
+
+_MASK = Input("mask", "mask", "Limits the result; white is inside, soft edges count.")
+_PALETTE = Input("palette", "palette", "Colours to choose from: a palette file or a picture of it.")
+
+CATALOG: Tuple[Operation, ...] = (
+    Operation(
+        "flats",
+        "Flat colours",
+        "Fills line art with exact flat colours from a few scribbles; small gaps do not leak.",
+        (
+            Input("line-art", "line-art", "The lines; ink on paper or on nothing.", required=True),
+            Input("scribbles", "scribbles", "Strokes of colour, one or more per area."),
+            Input("flats", "image", "A flats layer coloured earlier; its areas keep their colour."),
+            _PALETTE,
+            _MASK,
+        ),
+        (
+            Parameter(
+                "gap",
+                "int",
+                0,
+                "Gap width",
+                "Widest gap in the lines that colour must not pass; 0 finds it from the drawing.",
+                minimum=0,
+                maximum=200,
+                unit="px",
+            ),
+            Parameter(
+                "unhinted",
+                "choice",
+                "neighbour",
+                "Areas without a scribble",
+                "They take a neighbour's colour or stay empty; paper at the border stays empty.",
+                choices=("neighbour", "empty"),
+            ),
+            Parameter(
+                "edges",
+                "choice",
+                "hard",
+                "Edges",
+                "Hard edges leave exactly the hint colours, so that wand and fill work.",
+                choices=("hard", "smooth"),
+            ),
+            Parameter(
+                "layers",
+                "choice",
+                "one",
+                "Layers",
+                "All colours on one layer, or one layer per colour.",
+                choices=("one", "per-colour"),
+            ),
+        ),
+        (
+            Output("flats", "layers", "Flats", "Flat colours, lines left out.", exact=True),
+            Output("labels", "labels", "Regions", "Number of each pixel's region.", exact=True),
+        ),
+    ),
+    Operation(
+        "harmonize-palette",
+        "Harmonize palette",
+        "Moves a picture's main colours to harmonious ones of the same name; lightness is kept.",
+        (
+            Input("image", "image", "The picture to recolour.", required=True),
+            _PALETTE,
+            _MASK,
+        ),
+        (
+            Parameter(
+                "strength",
+                "float",
+                100.0,
+                "Strength",
+                "How far the colours move.",
+                minimum=0,
+                maximum=100,
+                unit="%",
+            ),
+            Parameter(
+                "colors",
+                "int",
+                0,
+                "Colours",
+                "How many main colours are moved; 0 finds the number from the picture.",
+                minimum=0,
+                maximum=7,
+            ),
+            Parameter(
+                "keep-neutrals",
+                "bool",
+                True,
+                "Keep neutrals",
+                "Greys stay grey instead of taking a tint.",
+            ),
+        ),
+        (
+            Output("picture", "picture", "Harmonized", "The picture in its new colours."),
+            Output("palette", "palette", "Palette", "The main colours before and after."),
+        ),
+    ),
+)
+
+
+def operation(id: str) -> Operation:
+    """The catalogue's entry. Raises LimnerError unknown-operation."""
+    for entry in CATALOG:
+        if entry.id == id:
+            return entry
+    raise LimnerError(
+        "unknown-operation",
+        f"There is no operation '{id}'.",
+        "Operations are: " + ", ".join(e.id for e in CATALOG) + ".",
+    )
+
+
+def digest() -> str:
+    """sha256 of the catalogue: tells whether plug-in and engine know the same operations."""
+    text = json.dumps([asdict(entry) for entry in CATALOG], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()

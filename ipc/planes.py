@@ -1,0 +1,109 @@
+"""A plane: raw pixels and what they are, as they cross the wire.
+
+Straight (un-premultiplied) alpha, RGBA or grey(+alpha) order, little-endian, rows packed.
+"""
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any, Dict, Mapping, Optional, Union
+
+from .errors import LimnerError
+
+Buffer = Union[bytes, bytearray, memoryview]
+
+DEPTH_BYTES = {"u8": 1, "u16": 2, "f16": 2, "f32": 4}
+MAX_SIDE = 1 << 17
+
+
+def digest_of(data: Buffer) -> str:
+    """sha256 of `data` in hexadecimal: the name of a frame on the wire."""
+    return hashlib.sha256(data).hexdigest()
+
+
+@dataclass(frozen=True)
+class Plane:
+    """Pixels of one layer at their place in the document.
+
+    channels: 1 grey, 2 grey + alpha, 3 RGB, 4 RGBA. depth: u8, u16, f16 or f32. icc: the ICC
+    profile's bytes, or None for sRGB (grey: the sRGB tone curve). attributes: what a result layer
+    carries beside its pixels (kind, blending, opacity, group, exact, metadata).
+    """
+
+    role: str
+    name: str
+    width: int
+    height: int
+    channels: int
+    depth: str
+    data: Buffer = field(repr=False)
+    x: int = 0
+    y: int = 0
+    icc: Optional[bytes] = field(default=None, repr=False)
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.channels not in (1, 2, 3, 4) or self.depth not in DEPTH_BYTES:
+            raise _malformed(f"{self.channels} channels of depth {self.depth!r}")
+        if not (0 <= self.width <= MAX_SIDE and 0 <= self.height <= MAX_SIDE):
+            raise _malformed(f"a size of {self.width} x {self.height}")
+        if memoryview(self.data).nbytes != self.byte_count:
+            raise _malformed(
+                f"{memoryview(self.data).nbytes} bytes of pixels instead of {self.byte_count}"
+            )
+
+    @property
+    def byte_count(self) -> int:
+        """Size of the pixels in bytes."""
+        return self.width * self.height * self.channels * DEPTH_BYTES[self.depth]
+
+    @property
+    def digest(self) -> str:
+        """sha256 of the pixels; costs a pass over them."""
+        return digest_of(self.data)
+
+    def describe(self, digest: str) -> Dict[str, Any]:
+        """The plane's description in a message's header; `digest` names its pixels' frame."""
+        return {
+            "role": self.role,
+            "name": self.name,
+            "width": self.width,
+            "height": self.height,
+            "x": self.x,
+            "y": self.y,
+            "channels": self.channels,
+            "depth": self.depth,
+            "digest": digest,
+            "icc": None if self.icc is None else digest_of(self.icc),
+            **({"attributes": dict(self.attributes)} if self.attributes else {}),
+        }
+
+    @classmethod
+    def from_description(cls, fields: Mapping[str, Any], frames: Mapping[str, Buffer]) -> "Plane":
+        """The plane of a description, its pixels and profile looked up in `frames` by digest.
+
+        Raises LimnerError bad-message where a field is missing or wrong.
+        """
+        try:
+            numbers = {k: fields[k] for k in ("width", "height", "x", "y", "channels")}
+            if any(type(v) is not int or abs(v) > 1 << 31 for v in numbers.values()):
+                raise TypeError("a size or place is not a whole number")
+            icc = fields.get("icc")
+            return cls(
+                role=str(fields["role"]),
+                name=str(fields["name"]),
+                depth=str(fields["depth"]),
+                data=frames[fields["digest"]],
+                icc=None if icc is None else bytes(frames[icc]),
+                attributes=dict(fields.get("attributes", {})),
+                **numbers,
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise _malformed(f"no usable description ({error})") from error
+
+
+def _malformed(what: str) -> LimnerError:
+    return LimnerError(
+        "bad-message",
+        f"A layer came with {what}.",
+        "Update the plug-in and the engine to the same version and try again.",
+    )

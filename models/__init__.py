@@ -1,0 +1,1 @@
+"""Networks, one file each, and their weights. None has been trained yet."""
