@@ -250,7 +250,7 @@ CATALOG: Tuple[Operation, ...] = (
         ),
         (
             Output("picture", "picture", "Harmonized", "The picture in its new colours."),
-            Output("palette", "palette", "Palette", "The main colours before and after."),
+            Output("swatches", "palette", "Palette", "The main colours before and after."),
         ),
     ),
 )

@@ -1,0 +1,55 @@
+"""Writes docs/operations.md from the catalogue: `python docs/operations.py`."""
+
+from pathlib import Path
+
+from ipc.catalog import CATALOG, Operation, Parameter
+
+PAGE = Path(__file__).with_suffix(".md")
+
+
+def page() -> str:
+    """The whole page."""
+    head = """# Operations
+
+Made from `ipc/catalog.py` by `python docs/operations.py`; do not edit it by hand.
+"""
+    return head + "".join(section(operation) for operation in CATALOG)
+
+
+def section(operation: Operation) -> str:
+    """One operation: its command, inputs, parameters and outputs."""
+    primary = operation.primary.role
+    lines = [
+        "",
+        f"## {operation.title}",
+        "",
+        operation.summary,
+        "",
+        f"    limner {operation.id} {primary.upper()} [options] -o OUT",
+        "",
+        "| input | kind | | |",
+        "|---|---|---|---|",
+    ]
+    for given in operation.inputs:
+        need = "required" if given.required else "optional"
+        role = f"`{primary.upper()}`" if given.role == primary else f"`--{given.role} FILE`"
+        lines.append(f"| {role} | {given.kind} | {need} | {given.help} |")
+    lines += ["", "| parameter | default | values | |", "|---|---|---|---|"]
+    for parameter in operation.parameters:
+        flag = f"`--{parameter.name}`"
+        lines.append(f"| {flag} | {_shown(parameter)} | {parameter.allowed()} | {parameter.help} |")
+    lines += ["", "| output | kind | |", "|---|---|---|"]
+    for output in operation.outputs:
+        exact = " Never dithered." if output.exact else ""
+        lines.append(f"| {output.role} | {output.kind} | {output.help}{exact} |")
+    return "\n".join(lines) + "\n"
+
+
+def _shown(parameter: Parameter) -> str:
+    if parameter.kind == "bool":
+        return "true" if parameter.default else "false"
+    return f"{parameter.default:g}" if parameter.kind in ("int", "float") else parameter.default
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

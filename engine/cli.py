@@ -1,0 +1,231 @@
+"""The command line: `limner OPERATION ...`, generated from the catalogue, and the engine's care."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import ipc
+from ipc import catalog
+from ipc.catalog import Operation, Output, Parameter
+from ipc.errors import LimnerError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command; returns the exit status: 0, 2 for bad input, 1 for a failure inside."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return int(arguments.handler(arguments) or 0)
+    except LimnerError as error:
+        print(f"limner: {error.sentence}\n{error.next_step}", file=sys.stderr)
+        return 2 if error.is_bad_input else 1
+    except KeyboardInterrupt:
+        print("limner: stopped.", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="limner", description="Colour for artists: colours line art and recolours pictures."
+    )
+    parser.add_argument("--version", action="version", version=f"limner {ipc.__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for operation in catalog.CATALOG:
+        _add_operation(commands, operation)
+    _add_engine_commands(commands)
+    _add_install_commands(commands)
+    return parser
+
+
+Commands = argparse._SubParsersAction  # argparse has no public name for it
+
+
+def _add_operation(commands: Commands[argparse.ArgumentParser], operation: Operation) -> None:
+    command = commands.add_parser(
+        operation.id, help=operation.summary, description=operation.summary
+    )
+    primary = operation.primary
+    command.add_argument("primary", metavar=primary.role.upper(), type=Path, help=primary.help)
+    for given in operation.inputs[1:]:
+        command.add_argument(
+            f"--{given.role}",
+            dest=f"input:{given.role}",
+            type=Path,
+            action="append",
+            metavar="FILE",
+            required=given.required,
+            help=given.help,
+        )
+    for parameter in operation.parameters:
+        _add_parameter(command, parameter)
+    for output in extra_outputs(operation):
+        command.add_argument(
+            f"--{output.role}",
+            dest=f"output:{output.role}",
+            type=Path,
+            metavar="FILE",
+            help=f"write as well: {output.help}",
+        )
+    command.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="FILE", help="the result"
+    )
+    several = command.add_mutually_exclusive_group()
+    several.add_argument(
+        "--flatten", action="store_true", help="write the picture as the editor would show it"
+    )
+    several.add_argument(
+        "--split", action="store_true", help="write several layers to numbered files"
+    )
+    command.add_argument("--report", type=Path, metavar="FILE", help="write timings as JSON")
+    command.set_defaults(handler=_run_operation, operation=operation)
+
+
+def extra_outputs(operation: Operation) -> list[Output]:
+    """The outputs beside the main one; each has an option of its own on the command line."""
+    return list(operation.outputs[1:])
+
+
+def _add_parameter(command: argparse.ArgumentParser, parameter: Parameter) -> None:
+    unit = f" {parameter.unit}" if parameter.unit else ""
+    text = f"{parameter.help} (default: {parameter.default}{unit})".replace("%", "%%")
+    flag, dest = f"--{parameter.name}", f"param:{parameter.name}"
+    if parameter.kind == "bool":
+        command.add_argument(flag, dest=dest, action=argparse.BooleanOptionalAction, help=text)
+    elif parameter.kind == "choice":
+        command.add_argument(flag, dest=dest, choices=parameter.choices, help=text)
+    else:
+        number = int if parameter.kind == "int" else float
+        command.add_argument(flag, dest=dest, type=number, metavar="N", help=text)
+
+
+def _run_operation(arguments: argparse.Namespace) -> None:
+    from engine import operate
+
+    given = {name: value for name, value in vars(arguments).items() if value is not None}
+
+    def named(prefix: str) -> dict[str, object]:
+        return {n.removeprefix(prefix): v for n, v in given.items() if n.startswith(prefix)}
+
+    operate.run_files(
+        arguments.operation,
+        primary=arguments.primary,
+        inputs=named("input:"),  # type: ignore[arg-type]
+        params=named("param:"),
+        output=arguments.output,
+        extra=named("output:"),  # type: ignore[arg-type]
+        form="flat" if arguments.flatten else "split" if arguments.split else "layers",
+        report_file=arguments.report,
+    )
+
+
+def _add_engine_commands(commands: Commands[argparse.ArgumentParser]) -> None:
+    serve = commands.add_parser("serve", help="start the engine and stay until it ends")
+    serve.add_argument(
+        "--idle",
+        type=float,
+        default=30,
+        metavar="MINUTES",
+        help="end after this time without work or a connected editor; 0 never (default: 30)",
+    )
+    serve.set_defaults(handler=_serve)
+    status = commands.add_parser("status", help="say whether an engine runs and what it does")
+    status.add_argument("--json", action="store_true", help="print it as JSON")
+    status.set_defaults(handler=_status)
+    commands.add_parser("stop", help="end the running engine").set_defaults(handler=_stop)
+    doctor = commands.add_parser("doctor", help="print everything that a bug report needs")
+    doctor.set_defaults(handler=_doctor)
+    demo = commands.add_parser("demo", help="colour the sample drawings and say where they are")
+    demo.add_argument("-o", "--output", type=Path, default=Path("limner-demo"), metavar="FOLDER")
+    demo.set_defaults(handler=_demo)
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    from engine.server import serve
+
+    return serve(idle_seconds=arguments.idle * 60)
+
+
+def _status(arguments: argparse.Namespace) -> None:
+    from engine import operate
+
+    with operate.connected() as client:
+        status = client.status()
+    if arguments.json:
+        print(json.dumps(status, indent=2))
+        return
+    print(f"Limner {status['version']} runs on {status['device']} (process {status['pid']}).")
+    for job in status["jobs"]:
+        print(f"  {job['operation']} for {job['client']}: {job['state']}, {job['fraction']:.0%}")
+    if not status["jobs"]:
+        print("  It waits for work.")
+
+
+def _stop(_: argparse.Namespace) -> None:
+    from engine import operate
+
+    with operate.connected() as client:
+        client.shutdown()
+    print("The engine has ended.")
+
+
+def _doctor(_: argparse.Namespace) -> int:
+    from engine import doctor
+
+    text, healthy = doctor.examine()
+    print(text)
+    return 0 if healthy else 1
+
+
+def _demo(arguments: argparse.Namespace) -> None:
+    from engine import demo
+
+    print(demo.run(arguments.output))
+
+
+def _add_install_commands(commands: Commands[argparse.ArgumentParser]) -> None:
+    from engine.install import EDITORS
+
+    for name, text in (("install", "put the plug-in into"), ("uninstall", "remove it from")):
+        command = commands.add_parser(name, help=f"{text} Krita or GIMP")
+        command.add_argument("editor", choices=EDITORS)
+        command.add_argument(
+            "--folder", type=Path, help="the editor's own folder, where it is an unusual one"
+        )
+        command.set_defaults(handler=_install if name == "install" else _uninstall)
+    pack = commands.add_parser("package", help="make the zip that Krita imports")
+    pack.add_argument("-o", "--output", type=Path, default=Path(), metavar="FOLDER")
+    pack.set_defaults(handler=_package)
+
+
+def _install(arguments: argparse.Namespace) -> None:
+    from engine import install
+
+    for folder in install.install(arguments.editor, arguments.folder):
+        print(f"Installed in {folder}")
+    title = install.TITLES[arguments.editor]
+    where = "Settings ▸ Dockers ▸ Limner" if arguments.editor == "krita" else "Filters ▸ Limner"
+    print(f"Start {title} anew and look under {where}.")
+
+
+def _uninstall(arguments: argparse.Namespace) -> None:
+    from engine import install
+
+    folders = install.uninstall(arguments.editor, arguments.folder)
+    for folder in folders:
+        print(f"Removed from {folder}")
+    if not folders:
+        print(f"{install.TITLES[arguments.editor]} has no Limner plug-in.")
+
+
+def _package(arguments: argparse.Namespace) -> None:
+    from engine import install
+
+    print(f"Wrote {install.package(arguments.output)}")
+    print("In Krita: Tools ▸ Scripts ▸ Import Python Plugin from File.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

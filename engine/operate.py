@@ -1,0 +1,167 @@
+"""An operation from files to files: in the running engine, or in this process where none runs."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ipc.client import Client, Result
+
+from ipc import connection
+from ipc.catalog import Operation
+from ipc.errors import LimnerError
+from ipc.planes import Plane
+
+OWN_SIZE = ("reference", "palette")
+"""Kinds of input that need not be of the primary input's size."""
+CACHE_BYTES = 1 << 30
+
+
+@contextlib.contextmanager
+def connected() -> Iterator[Client]:
+    """A client of the running engine. Raises LimnerError engine-not-running where none runs."""
+    client = Client("limner command line")
+    client.connect(connection.read())
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def run_files(
+    operation: Operation,
+    *,
+    primary: Path,
+    inputs: Mapping[str, Sequence[Path]],
+    params: Mapping[str, Any],
+    output: Path,
+    extra: Mapping[str, Path],
+    form: str = "layers",
+    report_file: Path | None = None,
+) -> None:
+    """Reads the files, runs the operation and writes the results.
+
+    form: layers (one picture, or an .ora file for several layers), split (numbered files) or flat
+    (what the editor would show). extra: further outputs to write, by role. Raises LimnerError.
+    """
+    from engine.imaging import files
+
+    checked = operation.check_params(params)
+    planes = [files.read_plane(primary, operation.primary.role)]
+    for role, paths in inputs.items():
+        planes += [_read(operation, role, path) for path in paths]
+    _check_sizes(operation, planes)
+    _check_folders([output, *extra.values(), *([report_file] if report_file else [])])
+    result = run_planes(operation, checked, planes, on_progress=_progress_line())
+    _write(operation, planes[0], result.planes, output, form)
+    for role, path in extra.items():
+        for plane in result.planes:
+            if plane.role == role:
+                files.write_plane(path, plane)
+    if report_file:
+        report_file.write_text(json.dumps(result.report, indent=2) + "\n", encoding="utf-8")
+
+
+def run_planes(
+    operation: Operation,
+    params: Mapping[str, Any],
+    planes: Sequence[Plane],
+    on_progress: Callable[[float, str], None],
+) -> Result:
+    """Runs the operation on planes, wherever it can; Control-C cancels."""
+    canvas = (planes[0].width, planes[0].height)
+    try:
+        with connected() as client:
+            return client.run(operation.id, params, planes, canvas, on_progress=on_progress)
+    except LimnerError as error:
+        if error.code != "engine-not-running":
+            raise
+    from engine.job import Cache
+    from engine.run import run_operation
+
+    results, report = run_operation(
+        operation.id,
+        params,
+        planes,
+        canvas,
+        cache=Cache(CACHE_BYTES),
+        on_progress=on_progress,
+        cancelled=threading.Event(),
+    )
+    return Result(results, report)
+
+
+def _read(operation: Operation, role: str, path: Path) -> Plane:
+    from engine.imaging import files, palette_files
+
+    if operation.input(role).kind == "palette":
+        return palette_files.read_palette(path, role)
+    return files.read_plane(path, role)
+
+
+def _check_sizes(operation: Operation, planes: Sequence[Plane]) -> None:
+    first = planes[0]
+    for plane in planes[1:]:
+        if operation.input(plane.role).kind in OWN_SIZE:
+            continue
+        if (plane.width, plane.height) != (first.width, first.height):
+            raise LimnerError(
+                "size-mismatch",
+                f"'{plane.name}' is {plane.width} × {plane.height}, and '{first.name}' is "
+                f"{first.width} × {first.height}.",
+                "Give files of the same size; nothing is resampled.",
+            )
+
+
+def _check_folders(paths: Sequence[Path]) -> None:
+    """Finds an unwritable place before the work, not after it."""
+    for path in paths:
+        if not path.parent.is_dir():
+            raise LimnerError(
+                "cannot-write",
+                f"The folder {path.parent} is not there.",
+                "Make it, or choose another place for the result.",
+            )
+
+
+def _write(
+    operation: Operation, primary: Plane, planes: Sequence[Plane], output: Path, form: str
+) -> None:
+    from engine.imaging import composite, files
+
+    main = operation.outputs[0]
+    layers = [plane for plane in planes if plane.role == main.role]
+    if form == "flat":
+        files.write_plane(output, composite.flatten(operation, primary, layers))
+    elif form == "split":
+        for number, plane in enumerate(layers, 1):
+            whole = composite.on_canvas(plane, primary.width, primary.height)
+            files.write_plane(output.with_stem(f"{output.stem}-{number:02}"), whole)
+    elif output.suffix.lower() == ".ora":
+        files.write_ora(output, layers, primary.width, primary.height)
+    elif len(layers) == 1:
+        whole = composite.on_canvas(layers[0], primary.width, primary.height)
+        files.write_plane(output, whole)
+    else:
+        raise LimnerError(
+            "cannot-write",
+            f"{output.name} holds one layer, and the result has {len(layers)}.",
+            "Write to a file ending in .ora, or give --split or --flatten.",
+        )
+
+
+def _progress_line() -> Callable[[float, str], None]:
+    """Progress on a terminal; silence in a pipe or a log."""
+    if not sys.stderr.isatty():
+        return lambda *_: None
+
+    def show(fraction: float, stage: str) -> None:
+        end = "\n" if fraction >= 1 else ""
+        print(f"\r\033[K{fraction:4.0%} {stage}", end=end, file=sys.stderr, flush=True)
+
+    return show
