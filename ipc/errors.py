@@ -35,6 +35,7 @@ FAILURES = {
     "internal": "something failed inside the engine",
     "layer-changed": "the layer changed while it was being read",
     "timed-out": "the engine did not answer in time",
+    "unsafe-connection": "other users can read or write the connection file",
     "version-mismatch": "plug-in and engine speak different protocol versions",
     "worker-crashed": "the worker process died during the job",
     "wrong-secret": "the engine refused the connection's secret",
