@@ -6,9 +6,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ipc.client import Client
-
+from engine.install import engine_command
 from ipc import catalog, connection, launch
+from ipc.client import Client
 from ipc.errors import LimnerError
 from ipc.planes import Plane
 
@@ -27,7 +27,7 @@ def run(folder: Path) -> str:
     was_running = _is_running()
     print("Using the running engine." if was_running else "Starting the engine.", file=sys.stderr)
     client = Client("limner demo")
-    client.connect(launch.ensure_running())
+    client.connect(launch.ensure_running(command=engine_command()))
     try:
         for name in names:
             lines = files.read_plane(SAMPLES / f"{name}.png", "line-art")
@@ -39,7 +39,8 @@ def run(folder: Path) -> str:
             image = Plane(**{**colored.__dict__, "role": "image"})
             harmonized = _run(client, "harmonize-palette", [image])
             files.write_plane(folder / f"{name}-harmonized.png", harmonized[0])
-            _write_sheet(folder / f"{name}-sheet.png", [lines, scribbles, colored, harmonized[0]])
+            steps = [[lines], [lines, scribbles], [colored], harmonized[:1]]
+            _write_sheet(folder / f"{name}-sheet.png", steps)
     finally:
         if not was_running:
             client.shutdown()
@@ -69,16 +70,17 @@ def _run(client: Client, operation: str, planes: Sequence[Plane]) -> list[Plane]
     return result.planes
 
 
-def _write_sheet(path: Path, planes: Sequence[Plane], side: int = 720) -> None:
-    """The pictures in a row on white, each scaled to fit a square of `side` pixels."""
+def _write_sheet(path: Path, steps: Sequence[Sequence[Plane]], side: int = 720) -> None:
+    """Pictures in a row on white, each a stack of layers scaled to fit `side` pixels."""
     from PIL import Image
 
-    sheet = Image.new("RGB", (side * len(planes), side), "white")
-    for number, plane in enumerate(planes):
-        mode = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[plane.channels]
-        picture = Image.frombytes(mode, (plane.width, plane.height), bytes(plane.data))
-        picture = picture.convert("RGBA")
-        picture.thumbnail((side - 16, side - 16), Image.Resampling.LANCZOS)
-        place = (side * number + (side - picture.width) // 2, (side - picture.height) // 2)
-        sheet.paste(picture, place, picture)
+    sheet = Image.new("RGB", (side * len(steps), side), "white")
+    for number, layers in enumerate(steps):
+        for plane in layers:
+            mode = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[plane.channels]
+            picture = Image.frombytes(mode, (plane.width, plane.height), bytes(plane.data))
+            picture = picture.convert("RGBA")
+            picture.thumbnail((side - 16, side - 16), Image.Resampling.LANCZOS)
+            place = (side * number + (side - picture.width) // 2, (side - picture.height) // 2)
+            sheet.paste(picture, place, picture)
     sheet.save(path, optimize=True)

@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ipc.client import Client, Result
-
 from ipc import connection
 from ipc.catalog import Operation
+from ipc.client import Client, Result
 from ipc.errors import LimnerError
 from ipc.planes import Plane
 
@@ -49,7 +48,7 @@ def run_files(
     form: layers (one picture, or an .ora file for several layers), split (numbered files) or flat
     (what the editor would show). extra: further outputs to write, by role. Raises LimnerError.
     """
-    from engine.imaging import files
+    from engine.imaging import files, palette_files
 
     checked = operation.check_params(params)
     planes = [files.read_plane(primary, operation.primary.role)]
@@ -59,10 +58,11 @@ def run_files(
     _check_folders([output, *extra.values(), *([report_file] if report_file else [])])
     result = run_planes(operation, checked, planes, on_progress=_progress_line())
     _write(operation, planes[0], result.planes, output, form)
-    for role, path in extra.items():
-        for plane in result.planes:
-            if plane.role == role:
-                files.write_plane(path, plane)
+    for plane in result.planes:
+        if plane.role in extra:
+            palette = plane.attributes["kind"] == "palette"
+            write = palette_files.write_palette if palette else files.write_plane
+            write(extra[plane.role], plane)
     if report_file:
         report_file.write_text(json.dumps(result.report, indent=2) + "\n", encoding="utf-8")
 

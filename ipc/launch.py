@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Optional
 
 from . import connection, paths
 from .connection import Connection
@@ -53,8 +53,10 @@ def forget_command() -> None:
     _command_file().unlink(missing_ok=True)
 
 
-def ensure_running(timeout: float = 30.0) -> Connection:
+def ensure_running(timeout: float = 30.0, command: Optional[List[str]] = None) -> Connection:
     """The running engine's connection; starts the engine where none runs. Blocks.
+
+    command: the engine's program; None finds it.
 
     Raises LimnerError engine-not-found, engine-start-failed (also after `timeout` seconds),
     unsafe-connection, and engine-not-running inside Flatpak, where only the person can start it.
@@ -70,7 +72,7 @@ def ensure_running(timeout: float = 30.0) -> Connection:
             "No engine is running, and an editor inside Flatpak cannot start it.",
             f"Open a terminal, run '{_words_for_flatpak()}' and try again.",
         )
-    return _start([*find_command(), "serve"], timeout)
+    return _start([*(command or find_command()), "serve"], timeout)
 
 
 def clean_environment() -> Dict[str, str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from engine.imaging import files
+from engine.imaging.raster import PixelFormat, decode, encode
 from ipc.errors import LimnerError
 from ipc.planes import Plane
 
@@ -51,11 +52,24 @@ def _read_gpl(path: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
         raise _bad(path, "a line is not three numbers from 0 to 255") from error
 
 
-def write_gpl(path: Path, plane: Plane) -> None:
-    """Writes a plane of N x 1 pixels of 8 bits as a GIMP palette."""
-    pixels = np.frombuffer(plane.data, np.uint8).reshape(-1, plane.channels)
-    rows = [f"{r:3} {g:3} {b:3}\tColour {n}" for n, (r, g, b) in enumerate(pixels[:, :3], 1)]
-    path.write_text("\n".join(["GIMP Palette", f"Name: {plane.name}", "#", *rows, ""]))
+def write_palette(path: Path, plane: Plane) -> None:
+    """Writes a plane of N x 1 colours: a GIMP palette where `path` ends in .gpl, else a picture.
+
+    Raises LimnerError cannot-write.
+    """
+    raster = decode(plane)
+    codes = encode(raster, PixelFormat(channels=3, depth="u8"), exact=True, name=plane.name)
+    if path.suffix.lower() != ".gpl":
+        files.write_plane(path, codes)
+        return
+    pixels = np.frombuffer(codes.data, np.uint8).reshape(-1, 3)
+    rows = [f"{r:3} {g:3} {b:3}\tColour {n}" for n, (r, g, b) in enumerate(pixels, 1)]
+    try:
+        path.write_text("\n".join(["GIMP Palette", f"Name: {plane.name}", "#", *rows, ""]))
+    except OSError as error:
+        raise LimnerError(
+            "cannot-write", f"{path} cannot be written: {error.strerror}.", "Choose another place."
+        ) from error
 
 
 def _bad(path: Path, why: str) -> LimnerError:

@@ -130,8 +130,9 @@ def test_harmonize_keeps_size_depth_and_alpha(tmp_path):
     cv2.imwrite(str(tmp_path / "in.png"), scene)
 
     limner("harmonize-palette", tmp_path / "in.png", "-o", tmp_path / "out.png",
-           "--swatches", tmp_path / "p.png")  # fmt: skip
+           "--swatches", tmp_path / "p.gpl")  # fmt: skip
 
+    assert (tmp_path / "p.gpl").read_text().startswith("GIMP Palette")
     before, after = read(tmp_path / "in.png"), read(tmp_path / "out.png")
     assert (after.shape, after.dtype) == (before.shape, before.dtype)
     assert (after[..., 3] == before[..., 3]).all()
@@ -188,7 +189,7 @@ def bad_inputs(folder: Path):
         "no picture": (["flats", str(folder / "text.png"), *out], "text.png"),
         "cut short": (["flats", str(folder / "cut.png"), *out], "cut.png"),
         "no lines": (["flats", str(folder / "white.png"), *out], "line"),
-        "all ink": (["flats", str(folder / "black.png"), *out], "ink"),
+        "all ink": (["flats", str(folder / "black.png"), *out], "line"),
         "another size": (["flats", str(lines), "--scribbles", str(folder / "small.png"), *out],
                          "256 × 256"),
         "mask without a pixel": (["flats", str(lines), "--mask", str(folder / "nothing.png"), *out],

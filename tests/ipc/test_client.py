@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import zmq
+from zmq.auth.thread import ThreadAuthenticator
 
 from ipc import PROTOCOL, client, messages
 from ipc.client import Client
@@ -59,9 +60,13 @@ class Engine:
 
 @pytest.fixture
 def engine() -> Iterator[Engine]:
-    with zmq.Context() as context:
-        yield Engine(context)
-        context.destroy(linger=0)
+    context = zmq.Context()
+    door = ThreadAuthenticator(context)
+    door.start()
+    door.configure_plain(passwords={"limner": SECRET})
+    yield Engine(context)
+    door.stop()
+    context.destroy(linger=0)
 
 
 class Run(threading.Thread):
@@ -279,7 +284,6 @@ def test_status_can_be_asked_while_a_job_runs(engine: Engine) -> None:
     assert engine.hear(engine.control).type == "status"
     engine.say(engine.control, "status", jobs=[])
     asking.join(20)
-    engine.peer = engine.peer  # the work socket's route is another one
     assert answers[0]["jobs"] == []
     run.cancelled.set()
     assert engine.hear(engine.control).header["job"] == job

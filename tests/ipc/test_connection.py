@@ -37,7 +37,7 @@ def test_comes_back_as_written(listening: Connection) -> None:
 
 
 def test_replaces_an_older_file(listening: Connection) -> None:
-    connection.write(listening._replace(secret="old"))
+    connection.write(listening._replace(version="0.0.1"))
     connection.write(listening)
 
     assert connection.read() == listening

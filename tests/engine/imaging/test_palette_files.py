@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from engine.imaging.palette_files import read_palette, write_gpl
+from engine.imaging.palette_files import read_palette, write_palette
 from ipc.errors import LimnerError
 from ipc.planes import Plane
 
@@ -17,7 +17,7 @@ colors = st.lists(st.tuples(*[st.integers(0, 255)] * 3), min_size=1, max_size=25
 def test_a_palette_is_read_as_it_was_written(tmp_path_factory, colors):
     path = tmp_path_factory.mktemp("palettes") / "p.gpl"
     pixels = np.array(colors, np.uint8).tobytes()
-    write_gpl(path, Plane("palette", "Mine", len(colors), 1, 3, "u8", pixels))
+    write_palette(path, Plane("palette", "Mine", len(colors), 1, 3, "u8", pixels))
 
     assert bytes(read_palette(path, "palette").data) == pixels
 
