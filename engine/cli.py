@@ -128,7 +128,7 @@ def _add_engine_commands(commands: Commands[argparse.ArgumentParser]) -> None:
         type=float,
         default=30,
         metavar="MINUTES",
-        help="end after this time without work or a connected editor; 0 never (default: 30)",
+        help="end after this time without work; 0 never (default: 30)",
     )
     serve.set_defaults(handler=_serve)
     status = commands.add_parser("status", help="say whether an engine runs and what it does")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from engine.install import engine_command
@@ -36,7 +37,7 @@ def run(folder: Path) -> str:
             colored = composite.flatten(catalog.operation("flats"), lines, flats[:1])
             files.write_plane(folder / f"{name}-flats.png", flats[0])
             files.write_plane(folder / f"{name}-colored.png", colored)
-            image = Plane(**{**colored.__dict__, "role": "image"})
+            image = replace(colored, role="image")
             harmonized = _run(client, "harmonize-palette", [image])
             files.write_plane(folder / f"{name}-harmonized.png", harmonized[0])
             steps = [[lines], [lines, scribbles], [colored], harmonized[:1]]

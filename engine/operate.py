@@ -16,8 +16,6 @@ from ipc.client import Client, Result
 from ipc.errors import LimnerError
 from ipc.planes import Plane
 
-OWN_SIZE = ("reference", "palette")
-"""Kinds of input that need not be of the primary input's size."""
 CACHE_BYTES = 1 << 30
 
 
@@ -107,9 +105,10 @@ def _read(operation: Operation, role: str, path: Path) -> Plane:
 def _check_sizes(operation: Operation, planes: Sequence[Plane]) -> None:
     first = planes[0]
     for plane in planes[1:]:
-        if operation.input(plane.role).kind in OWN_SIZE:
-            continue
-        if (plane.width, plane.height) != (first.width, first.height):
+        if operation.input(plane.role).is_of_document and (plane.width, plane.height) != (
+            first.width,
+            first.height,
+        ):
             raise LimnerError(
                 "size-mismatch",
                 f"'{plane.name}' is {plane.width} × {plane.height}, and '{first.name}' is "

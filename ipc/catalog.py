@@ -28,6 +28,11 @@ class Input:
     required: bool = False
     repeatable: bool = False
 
+    @property
+    def is_of_document(self) -> bool:
+        """Whether it covers the canvas; references and palettes keep their own size."""
+        return self.kind not in ("reference", "palette")
+
 
 @dataclass(frozen=True)
 class Parameter:
@@ -245,7 +250,7 @@ CATALOG: Tuple[Operation, ...] = (
                 "bool",
                 True,
                 "Keep neutrals",
-                "Greys stay grey instead of taking a tint.",
+                "Greys stay grey, and vivid colours stay as vivid as they were.",
             ),
         ),
         (

@@ -1,0 +1,151 @@
+"""The main colours of a picture, and the colours of a palette that was given.
+
+Main colours are found as in Xue 2024, section 4.3: weighted k-means over a histogram of CIELAB's
+a, b. What that section leaves open (seeds, bins) follows Nguyen et al. 2017, its basis.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ipc.errors import LimnerError
+
+Floats = npt.NDArray[np.floating]
+Bools = npt.NDArray[np.bool_]
+
+MOST_COLORS = 7
+MOST_SWATCHES = 256
+
+_BINS = 16
+_EXPLAINED = 0.93
+_WIDEST = 128.0
+"""a and b beyond it (HDR light) count as it, or a few such pixels would coarsen every bin."""
+_ONE_COLOR = 0.25
+"""Mean squared distance in a, b up to which a picture is of one colour: half a unit, unseen."""
+_ROUNDS = 100
+
+
+@dataclass(frozen=True)
+class SourcePalette:
+    """A picture's main colours, most frequent first.
+
+    lab: float64 k x 3, CIELAB; L is the mean of the colour's pixels. share: float64 k, its part of
+    the picture, sum 1.
+    """
+
+    lab: Floats
+    share: Floats
+
+
+def source_palette(lab: Floats, weight: Floats, colors: int = 0) -> SourcePalette:
+    """The main colours of pixels (Xue 2024, section 4.3).
+
+    lab: 3 x N, CIELAB. weight: N, at least 0, not all 0. colors: how many are wanted, 0 for the
+    smallest number from 2 to 7 that explains 93 % of what seven do. Fewer come back where the
+    pixels are of fewer colours.
+    """
+    bins, share = _histogram(lab, weight)
+    labels = _clusters(bins[:, 1:], share, colors)
+    _, labels = np.unique(labels, return_inverse=True)
+    totals = np.bincount(labels, share).astype(np.float64)
+    means = np.stack([np.bincount(labels, share * c) for c in bins.T], axis=1) / totals[:, None]
+    order = np.argsort(-totals, kind="stable")
+    return SourcePalette(means[order], totals[order])
+
+
+def swatches(rgb: npt.NDArray[np.float32], alpha: npt.NDArray[np.float32] | None) -> Floats:
+    """The different colours of a palette input, float32 N x 3, in reading order.
+
+    rgb: H x W x 3; alpha: H x W or None. Pixels with alpha of 50 % or more count, and colours that
+    round to the same 8-bit code are one. Raises LimnerError bad-parameter where there is none, or
+    more than 256.
+    """
+    shown = rgb.reshape(-1, 3) if alpha is None else rgb[alpha >= 0.5]
+    codes = np.rint(shown * 255).astype(np.int32)
+    _, first = np.unique(codes, axis=0, return_index=True)
+    if not 1 <= len(first) <= MOST_SWATCHES:
+        raise LimnerError(
+            "bad-parameter",
+            f"The palette has {len(first)} colours, and 1 to {MOST_SWATCHES} can be used.",
+            "Give a palette file or a layer with a few flat colours.",
+        )
+    return shown[np.sort(first)]
+
+
+def weighted_kmeans(points: Floats, weight: Floats, k: int) -> npt.NDArray[np.intp]:
+    """The cluster (0 to k - 1) of each of N different points of any dimension; k is at most N.
+
+    Deterministic: the seeds are points of large weight far from each other (Nguyen et al. 2017); a
+    cluster that loses all its points begins again at the point that is worst off.
+    """
+    centres = points[_seeds(points, weight, k)].astype(np.float64)
+    labels = np.full(len(points), -1)
+    for _ in range(_ROUNDS):
+        squares = _squared_distances(points, centres)
+        nearest = squares.argmin(axis=1)
+        if np.array_equal(nearest, labels):
+            break
+        labels = nearest
+        totals = np.bincount(labels, weight, minlength=k)
+        sums = np.stack([np.bincount(labels, weight * c, minlength=k) for c in points.T], axis=1)
+        filled = totals > 0
+        centres[filled] = sums[filled] / totals[filled, None]
+        loss = weight * squares.min(axis=1)
+        worst = np.argsort(-loss, kind="stable")[: k - np.count_nonzero(filled)]
+        centres[~filled] = points[worst]
+    return labels
+
+
+def _seeds(points: Floats, weight: Floats, k: int) -> list[int]:
+    """Indices of the first centres: largest weight, then damped near what was chosen."""
+    left = weight.astype(np.float64)
+    seeds: list[int] = []
+    for _ in range(k):
+        seeds.append(int(left.argmax()))
+        distances = _squared_distances(points, points[seeds[-1] :][:1])[:, 0]
+        left = left * (distances / max(distances.max(), 1e-12)) ** 2
+    return seeds
+
+
+def _squared_distances(points: Floats, centres: Floats) -> Floats:
+    """N x k."""
+    squares: Floats = ((points[:, None] - centres[None]) ** 2).sum(axis=2)
+    return squares
+
+
+def _histogram(lab: Floats, weight: Floats) -> tuple[Floats, Floats]:
+    """Mean colour (n x 3) and share (n) of the occupied bins of a, b."""
+    ab = np.clip(lab[1:], -_WIDEST, _WIDEST)
+    inside = ab[:, weight > 0]
+    low, high = inside.min(axis=1)[:, None], inside.max(axis=1)[:, None]
+    cells = ((ab - low) * (_BINS / np.maximum(high - low, 1e-6))).astype(np.int32)
+    cells = np.clip(cells, 0, _BINS - 1)
+    index = cells[0] * _BINS + cells[1]
+    totals = np.bincount(index, weight, minlength=_BINS**2)
+    sums = [np.bincount(index, weight * c, minlength=_BINS**2) for c in (lab[0], *ab)]
+    occupied = totals > 0
+    weights = totals[occupied]
+    return np.stack(sums, axis=1)[occupied] / weights[:, None], weights / weights.sum()
+
+
+def _clusters(ab: Floats, share: Floats, colors: int) -> npt.NDArray[np.intp]:
+    """The cluster of each bin."""
+    most = min(MOST_COLORS, len(ab))
+    if colors:
+        return weighted_kmeans(ab, share, min(colors, most))
+    labelings = [weighted_kmeans(ab, share, k) for k in range(1, most + 1)]
+    distortion = np.array([_distortion(ab, share, labels) for labels in labelings])
+    if distortion[0] <= _ONE_COLOR:
+        return labelings[0]
+    explained = (distortion[0] - distortion) / (distortion[0] - distortion[-1])
+    return labelings[max(1, int(np.argmax(explained > _EXPLAINED)))]
+
+
+def _distortion(ab: Floats, share: Floats, labels: npt.NDArray[np.intp]) -> float:
+    """Weighted sum of squared distances to the own cluster's mean."""
+    totals = np.maximum(np.bincount(labels, share), 1e-12)
+    means = np.stack([np.bincount(labels, share * c) / totals for c in ab.T], axis=1)
+    return float((share * ((ab - means[labels]) ** 2).sum(axis=1)).sum())

@@ -1,0 +1,61 @@
+"""What this computer offers: memory, device, versions. Imports nothing heavy, for the front."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import sys
+from functools import lru_cache
+
+import psutil
+
+import ipc
+
+LIBRARIES = ("numpy", "opencv-python", "scikit-image", "scipy", "pillow", "imagecodecs", "pyzmq")
+
+
+def device() -> str:
+    """What operations run on."""
+    return "cpu"
+
+
+def memory_budget() -> int:
+    """Bytes that a job may use: what is free now, or $LIMNER_MEMORY in MiB."""
+    chosen = os.environ.get("LIMNER_MEMORY", "")
+    return int(chosen) << 20 if chosen.isdigit() else int(psutil.virtual_memory().available)
+
+
+def keep_budget() -> int:
+    """Bytes that may stay in memory between jobs, for pixels and for prepared work each."""
+    return min(1 << 30, int(psutil.virtual_memory().total) // 8)
+
+
+def memory_of(pid: int) -> int:
+    """Bytes of memory that a process uses now; 0 where it is gone."""
+    try:
+        return int(psutil.Process(pid).memory_info().rss)
+    except psutil.Error:
+        return 0
+
+
+def peak_memory() -> int:
+    """The most bytes of memory that this process has used since it started."""
+    if sys.platform == "win32":
+        return int(psutil.Process().memory_info().peak_wset)
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # Linux counts in KiB
+
+
+@lru_cache(maxsize=1)
+def versions() -> dict[str, str]:
+    """Versions of Limner, Python and the libraries that touch pixels."""
+    found = {"limner": ipc.__version__, "python": platform.python_version()}
+    for library in LIBRARIES:
+        try:
+            found[library] = importlib.metadata.version(library)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,210 @@
+"""The operation: what moves, what stays exactly, and what it says."""
+
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.imaging.color import srgb_to_lab
+from engine.imaging.raster import Raster
+from engine.job import Cache, Cancelled, Input, Job
+from engine.operations import harmonize_palette
+from ipc import catalog
+from ipc.errors import LimnerError
+
+
+def run(rgb, alpha=None, *, mask=None, palette=None, cancelled=None, **params):
+    """The result layers by role."""
+    height, width = rgb.shape[:2]
+    given_inputs = {"image": [Input(Raster(rgb, alpha), "image")]}
+    if mask is not None:
+        grey = np.repeat(mask[..., None], 3, axis=2).astype(np.float32)
+        given_inputs["mask"] = [Input(Raster(grey), "mask")]
+    if palette is not None:
+        given_inputs["palette"] = [Input(Raster(np.float32([palette])), "palette")]
+    operation = catalog.operation("harmonize-palette")
+    checked = operation.check_params({k.replace("_", "-"): v for k, v in params.items()})
+    job = Job(
+        operation.id,
+        (width, height),
+        checked,
+        given_inputs,
+        Cache(0),
+        cancelled=cancelled or threading.Event(),
+    )
+    layers = {layer.role: layer for layer in harmonize_palette.run(job)}
+    assert set(layers) <= {output.role for output in operation.outputs}
+    return layers
+
+
+def picture(seed=0, height=40, width=60):
+    """Soft patches of five colours."""
+    rng = np.random.default_rng(seed)
+    base = np.float32(
+        [[0.7, 0.3, 0.2], [0.2, 0.5, 0.3], [0.25, 0.3, 0.6], [0.8, 0.75, 0.5], [0.5] * 3]
+    )
+    patches = rng.integers(0, 5, (height // 10, width // 10)).repeat(10, 0).repeat(10, 1)
+    noise = rng.normal(0, 0.03, (height, width, 3)).astype(np.float32)
+    return np.clip(base[patches] + noise, 0, 1)
+
+
+def lab_of(rgb):
+    return np.moveaxis(srgb_to_lab(np.moveaxis(rgb, -1, 0).copy()), 0, -1)
+
+
+def moved(layers, rgb):
+    return np.abs(layers["picture"].pixels[..., :3] - rgb).max(axis=2)
+
+
+def test_colors_change_and_lightness_and_alpha_stay():
+    rgb = picture()
+    alpha = np.random.default_rng(1).random(rgb.shape[:2], dtype=np.float32) + 0.01
+    layer = run(rgb, alpha)["picture"]
+    result = layer.pixels[..., :3]
+    assert not layer.exact
+    assert np.abs(result - rgb).max() > 0.1
+    assert np.abs(lab_of(result)[..., 0] - lab_of(rgb)[..., 0]).max() < 0.1
+    assert np.array_equal(layer.pixels[..., 3], alpha)
+    assert result.min() >= 0
+    assert result.max() <= 1
+
+
+def test_the_palette_says_what_became_what():
+    layer = run(picture())["swatches"]
+    source, target = layer.metadata["source"], layer.metadata["target"]
+    assert layer.kind == "palette"
+    assert layer.pixels.shape == (1, len(target), 4)
+    assert 2 <= len(source) == len(target) == len(layer.metadata["share"]) <= 7
+    assert source != target
+    shown = [
+        "#" + "".join(f"{v:02x}" for v in np.rint(p * 255).astype(int))
+        for p in layer.pixels[0, :, :3]
+    ]
+    assert shown == target
+
+
+def test_the_number_of_colors_can_be_chosen():
+    for colors in range(1, 8):
+        assert len(run(picture(), colors=colors)["swatches"].metadata["source"]) == colors
+
+
+def test_strength_zero_is_the_input_exactly():
+    rgb = picture()
+    layers = run(rgb, strength=0)
+    assert np.array_equal(layers["picture"].pixels[..., :3], rgb)
+    assert "note" in layers["picture"].metadata
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.floats(1, 99), st.integers(0, 50))
+def test_more_strength_moves_colors_further(strength, seed):
+    rgb = picture(seed, 20, 20)
+
+    def distance(percent):
+        pixels = run(rgb, strength=percent)["picture"].pixels[..., :3]
+        return np.hypot(*np.moveaxis(lab_of(pixels) - lab_of(rgb), -1, 0)[1:]).sum()
+
+    assert 0 < distance(strength) < distance(100)
+
+
+def test_transparent_pixels_stay_exactly_and_do_not_count():
+    rgb, alpha = picture(), np.ones((40, 60), np.float32)
+    rgb[:, 40:] = (0.9, 0.1, 0.9)
+    alpha[:, 40:] = 0
+    layers = run(rgb, alpha)
+    assert moved(layers, rgb)[:, 40:].max() == 0
+    cut = run(rgb[:, :40].copy())
+    assert layers["swatches"].metadata == cut["swatches"].metadata
+    assert np.array_equal(layers["picture"].pixels[:, :40], cut["picture"].pixels)
+
+
+def test_a_mask_limits_the_result_and_the_palette():
+    rgb, mask = picture(), np.zeros((40, 60))
+    mask[:, :40] = 1
+    rgb[:, 40:] = (0.9, 0.1, 0.9)
+    layers = run(rgb, mask=mask)
+    assert moved(layers, rgb)[:, 40:].max() == 0
+    cut = run(rgb[:, :40].copy())
+    assert layers["swatches"].metadata == cut["swatches"].metadata
+    assert np.abs(layers["picture"].pixels[:, :40] - cut["picture"].pixels).max() < 1e-6
+
+
+def test_a_soft_mask_blends():
+    rgb = picture()
+    whole = run(rgb)["picture"].pixels
+    half = run(rgb, mask=np.full((40, 60), 0.5))["picture"].pixels
+    assert np.abs(half[..., :3] - (rgb + whole[..., :3]) / 2).max() < 1e-5
+
+
+def test_neutrals_stay_unless_wanted_otherwise():
+    rgb = picture()
+    rgb[:10] = np.linspace(0, 1, 60, dtype=np.float32)[None, :, None]
+    assert moved(run(rgb), rgb)[:10].max() < 1e-4
+    assert moved(run(rgb, keep_neutrals=False), rgb)[:10].max() > 0.02
+
+
+def test_a_given_palette_is_moved_to():
+    palette = [(0.9, 0.5, 0.1), (0.1, 0.3, 0.7)]
+    layer = run(picture(), palette=palette, keep_neutrals=False)["swatches"]
+    wanted = lab_of(np.float32([palette]))[0, :, 1:]
+    reached = lab_of(layer.pixels[..., :3])[0, :, 1:]
+    hue = [np.arctan2(ab[:, 1], ab[:, 0]) for ab in (reached, wanted)]
+    apart = np.abs(np.angle(np.exp(1j * (hue[0][:, None] - hue[1][None]))))
+    assert apart.min(axis=1).max() < 0.05
+
+
+def test_light_beyond_white_survives():
+    rgb = picture() * 8 - 0.5
+    result = run(rgb.astype(np.float32))["picture"].pixels[..., :3]
+    assert np.abs(lab_of(result)[..., 0] - lab_of(rgb)[..., 0]).max() < 0.5
+    assert result.max() > 5
+
+
+@pytest.mark.parametrize("keep", [True, False])
+@pytest.mark.parametrize("color", [(0.2, 0.3, 0.9), (0.5, 0.5, 0.5), (0, 0, 0), (1, 1, 1)])
+@pytest.mark.parametrize("size", [(1, 1), (9, 7)])
+def test_a_flat_picture_stays_flat(color, size, keep):
+    rgb = np.ones((*size, 3), np.float32) * np.float32(color)
+    layers = run(rgb, keep_neutrals=keep)
+    pixels = layers["picture"].pixels
+    assert np.ptp(pixels.reshape(-1, 4), axis=0).max() == 0
+    assert len(layers["swatches"].metadata["source"]) == 1
+
+
+def test_a_grey_picture_comes_back_and_says_so():
+    rgb = np.repeat(np.random.default_rng(0).random((30, 30, 1), dtype=np.float32), 3, axis=2)
+    layer = run(rgb)["picture"]
+    assert np.array_equal(layer.pixels[..., :3], rgb)
+    assert layer.metadata["note"] == "No colour moves; the picture is as it was."
+    assert "note" not in run(picture())["picture"].metadata
+
+
+@pytest.mark.parametrize("mask", [None, np.eye(40, 60)])
+def test_a_wholly_transparent_picture_comes_back(mask):
+    rgb = picture()
+    layers = run(rgb, np.zeros(rgb.shape[:2], np.float32), mask=mask)
+    assert np.array_equal(layers["picture"].pixels[..., :3], rgb)
+    assert "note" in layers["picture"].metadata
+    assert "swatches" not in layers
+
+
+def test_a_palette_of_too_many_colors_is_refused():
+    with pytest.raises(LimnerError) as refused:
+        run(picture(), palette=np.random.default_rng(0).random((300, 3)))
+    assert refused.value.code == "bad-parameter"
+
+
+def test_the_same_comes_back_every_time():
+    rgb = picture(3, 600, 700)
+    first, second = run(rgb), run(rgb)
+    assert first["picture"].pixels.tobytes() == second["picture"].pixels.tobytes()
+    assert first["swatches"].metadata == second["swatches"].metadata
+
+
+def test_a_cancelled_job_ends():
+    cancelled = threading.Event()
+    cancelled.set()
+    with pytest.raises(Cancelled):
+        run(picture(), cancelled=cancelled)
