@@ -42,6 +42,8 @@ def plugin_files(editor: str) -> Iterator[tuple[str, Path]]:
     for file in sorted(source.iterdir()):
         if file.suffix == ".desktop":
             yield file.name, file
+        elif file.suffix == ".action":
+            yield f"../actions/{file.name}", file
         elif file.suffix in (".py", ".html"):
             yield f"limner/{file.name}", file
     for file in sorted((ROOT / "ipc").glob("*.py")):
@@ -143,7 +145,7 @@ def package(folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             for relative, source in plugin_files("krita"):
-                archive.write(source, relative)
+                archive.write(source, relative.removeprefix("../"))
     except OSError as error:
         raise LimnerError(
             "cannot-write", f"{path} cannot be written: {error.strerror}.", "Choose another folder."
@@ -169,7 +171,8 @@ def _remove(place: Place) -> None:
         if not (place.plugin / "ipc" / "catalog.py").exists():
             raise FileExistsError(0, "something else is named 'limner' there", str(place.plugin))
         shutil.rmtree(place.plugin)
-    (place.plugin.parent / "limner.desktop").unlink(missing_ok=True)
+    for file in (place.plugin.parent / "limner.desktop", place.folder / "actions/limner.action"):
+        file.unlink(missing_ok=True)
 
 
 def _enable(settings: Path, *, enabled: bool) -> None:

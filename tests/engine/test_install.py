@@ -35,6 +35,7 @@ def test_krita_gets_plug_in_wire_and_its_switch(person):
     assert folders == [pykrita / "limner"]
     assert (pykrita / "limner.desktop").is_file()
     assert (pykrita / "limner/ipc/zmtp.py").is_file()
+    assert (pykrita.parent / "actions/limner.action").is_file()
     assert "[python]\nenable_limner=true\nenable_other=true" in settings.read_text()
     assert launch.find_command() == install.engine_command()
 
@@ -53,7 +54,7 @@ def test_uninstall_leaves_nothing_of_ours_and_everything_else(person):
 
     assert len(removed) == 1
     assert settings.read_text() == before
-    assert [p for p in other.parents[1].rglob("*") if p.is_file()] == [other]
+    assert [p for p in other.parents[2].rglob("*") if p.is_file()] == [other]
     assert install.uninstall("krita") == []
 
 
@@ -119,7 +120,7 @@ def test_the_package_is_what_krita_imports(tmp_path):
     path = install.package(tmp_path)
 
     names = zipfile.ZipFile(path).namelist()
-    assert "limner.desktop" in names
+    assert {"limner.desktop", "actions/limner.action"} <= set(names)
     assert {"limner/__init__.py", "limner/ipc/catalog.py"} <= set(names)
 
 
