@@ -1,0 +1,134 @@
+"""Closed regions of a drawing, although its lines have gaps, and which of them touch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.imaging import gaps
+from engine.imaging.lines import line_width
+
+Bools = npt.NDArray[np.bool_]
+Labels = npt.NDArray[np.int32]
+Ints = npt.NDArray[np.int64]
+
+# The widest gap that is closed unasked: in line widths, and its limits as shares of the page.
+_GAP_LINES, _GAP_LEAST, _GAP_MOST = 8.0, 0.02, 0.06
+# Ends and bridges are found where lines are about this wide; more detail would not change them.
+_WORKING_LINE_WIDTH = 6.0
+
+# Index pairs that put each pixel beside the one to its right, and the one below it.
+NEIGHBOURS = (
+    ((slice(None), slice(None, -1)), (slice(None), slice(1, None))),
+    ((slice(None, -1), slice(None)), (slice(1, None), slice(None))),
+)
+
+
+@dataclass(frozen=True)
+class Regions:
+    """A drawing cut into regions.
+
+    labels: int32 H x W, 1 to count, everywhere: under a line the regions on its two sides meet in
+    its middle; all 0 where the page is nothing but ink. ink: H x W, where lines are. gap: widest
+    gap that was closed, in pixels.
+    """
+
+    labels: Labels
+    ink: Bools
+    count: int
+    gap: float
+
+    def areas(self) -> Ints:
+        """Pixels of paper in each region, by label."""
+        return np.bincount(self.labels[~self.ink], minlength=self.count + 1)
+
+    def at_border(self) -> Bools:
+        """Whether each region touches the page's border, by label."""
+        touches = np.zeros(self.count + 1, bool)
+        for edge in (self.labels[0], self.labels[-1], self.labels[:, 0], self.labels[:, -1]):
+            touches[edge] = True
+        return touches
+
+
+@dataclass(frozen=True)
+class Contacts:
+    """Pairs of regions that touch. pairs: N x 2 labels.
+
+    openings: N, pixels along which they meet on paper, where a gap was closed; borders: N, pixels
+    along which they meet in all, lines included.
+    """
+
+    pairs: Ints
+    openings: Ints
+    borders: Ints
+
+
+def automatic_gap(width: float, shape: tuple[int, ...]) -> float:
+    """The widest gap to close, in pixels, for a drawing with lines of that width and shape."""
+    page = float(np.sqrt(shape[0] * shape[1]))
+    return float(np.clip(_GAP_LINES * width, _GAP_LEAST * page, _GAP_MOST * page))
+
+
+def find_regions(ink: Bools, gap: float = 0.0) -> Regions:
+    """The drawing's regions. ink: H x W; gap: widest gap to close, in pixels, 0 = automatic."""
+    import cv2
+
+    width = line_width(ink)
+    gap = gap or automatic_gap(width, ink.shape)
+    walls = ink.astype(np.uint8)
+    _close_gaps(walls, width, gap)
+    # Paper is connected by edges and lines by corners too, so that a thin diagonal line is tight.
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(1 - walls, connectivity=4)
+    real = stats[:, cv2.CC_STAT_AREA] >= max(4.0, 0.25 * width**2)
+    real[0] = False
+    if not real.any():
+        real[1:] = True
+    numbers = np.where(real, np.cumsum(real), 0).astype(np.int32)
+    return Regions(fill_to_nearest(numbers[labels]), ink, int(real.sum()), gap)
+
+
+def contacts(regions: Regions) -> Contacts:
+    """Which regions touch, and along how many pixels."""
+    labels, paper, base = regions.labels, ~regions.ink, regions.count + 1
+    keys, opens = [], []
+    for here, there in NEIGHBOURS:
+        where = labels[here] != labels[there]
+        first, second = labels[here][where].astype(np.int64), labels[there][where]
+        keys.append(np.minimum(first, second) * base + np.maximum(first, second))
+        opens.append(paper[here][where] & paper[there][where])
+    unique, inverse = np.unique(np.concatenate(keys), return_inverse=True)
+    openings = np.bincount(inverse, np.concatenate(opens), len(unique)).astype(np.int64)
+    borders = np.bincount(inverse, minlength=len(unique))
+    return Contacts(np.stack([unique // base, unique % base], axis=1), openings, borders)
+
+
+def _close_gaps(walls: npt.NDArray[np.uint8], width: float, gap: float) -> None:
+    """Draws bridges over the gaps into a picture of the lines (1 = line)."""
+    import cv2
+
+    factor = max(1, int(width / _WORKING_LINE_WIDTH))
+    size = -(-walls.shape[1] // factor), -(-walls.shape[0] // factor)
+    ink = cv2.resize(walls * np.uint8(255), size, interpolation=cv2.INTER_AREA) >= 128
+    ends = gaps.line_ends(ink, width / factor)
+    for points in gaps.find_bridges(ink, ends, gap / factor, width / factor):
+        sixteenths = np.rint(((points + 0.5) * factor - 0.5) * 16.0).astype(np.int32)
+        # Wide enough to reach the ink that a pixel of the reduced picture stands for.
+        cv2.polylines(walls, [sixteenths[:, None]], False, 1, 2 * factor - 1, cv2.LINE_8, 4)
+
+
+def fill_to_nearest(labels: Labels) -> Labels:
+    """Every pixel without a label (0) takes that of the nearest pixel that has one."""
+    import cv2
+
+    missing = (labels == 0).astype(np.uint8)
+    if missing.all():
+        return labels
+    _, nearest = cv2.distanceTransformWithLabels(
+        missing, cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    known = missing == 0
+    label_of = np.zeros(int(nearest.max()) + 1, np.int32)
+    label_of[nearest[known]] = labels[known]
+    return label_of[nearest]

@@ -1,0 +1,170 @@
+"""Flat colours for line art, from a few scribbles.
+
+The line art is cut into regions once; scribbles, a flats layer or both then say their colours as
+often as one likes. Where neither says any, every region that does not touch the page's border gets
+a colour that its neighbours have not, from the palette where there is one.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.imaging import fill, scribbles
+from engine.imaging.color import coverage
+from engine.imaging.lines import ink_coverage, ink_mask
+from engine.imaging.naming import NAMES, name_probabilities
+from engine.imaging.palettes import swatches
+from engine.imaging.regions import Regions, fill_to_nearest, find_regions
+from engine.job import Job, Layer
+from ipc.errors import LimnerError
+
+Floats = npt.NDArray[np.float32]
+Labels = npt.NDArray[np.int32]
+
+BYTES_PER_PIXEL = 160
+LAYER_NAME = "Flats"
+MOST_LABELS = 65535
+
+
+def run(job: Job) -> list[Layer]:
+    """The flats as one layer or one per colour, and the region labels.
+
+    Raises LimnerError empty-line-art, bad-parameter for a palette without colours, and Cancelled.
+    """
+    palette = job.input("palette")
+    chosen = None if palette is None else swatches(palette.raster.rgb, palette.raster.alpha)
+    regions = _regions(job)
+    job.progress(0.5, "scribbles")
+    colours, hints = _hints(job, chosen)
+    job.progress(0.6, "colours")
+    if len(colours):
+        regions, colour_of_region = _filled(job, regions, hints)
+    else:
+        colours, colour_of_region = fill.distinct(regions, chosen)
+    job.progress(0.8, "layers")
+    mask = job.input("mask")
+    cover = None if mask is None else coverage(mask.raster.rgb, mask.raster.alpha)
+    shown, alpha = _edges(colour_of_region[regions.labels], str(job.params["edges"]), cover)
+    per_colour = job.params["layers"] == "per-colour" and shown.any()
+    layers = _one_per_colour(shown, alpha, colours) if per_colour else [_one(shown, alpha, colours)]
+    job.checkpoint()
+    return [*layers, _labels(regions, cover)]
+
+
+def _regions(job: Job) -> Regions:
+    """The line art's regions, from the cache where they are known."""
+    line_art, gap = job.primary("line-art"), int(job.params["gap"])
+
+    def prepare() -> Regions:
+        job.progress(0.0, "lines")
+        ink = ink_mask(ink_coverage(line_art.raster.rgb, line_art.raster.alpha))
+        if not ink.any() or ink.all():
+            raise LimnerError(
+                "empty-line-art",
+                f"The line art '{line_art.name}' has no lines in it."
+                if not ink.any()
+                else f"The line art '{line_art.name}' is nothing but ink.",
+                "Choose the layer that holds the lines and run again.",
+            )
+        job.progress(0.2, "regions")
+        return find_regions(ink, gap)
+
+    return job.cache.get(("flats", line_art.digest, gap), prepare)
+
+
+def _hints(job: Job, palette: Floats | None) -> tuple[Floats, list[Labels]]:
+    """All colours asked for, N x 3, and where: scribbles first, then an earlier flats layer."""
+    given = [i.raster for i in (job.input("scribbles"), job.input("flats")) if i is not None]
+    if not given:
+        return np.zeros((0, 3), np.float32), []
+    read = [scribbles.read_hints(raster.rgb, raster.alpha) for raster in given]
+    colours = np.concatenate([hints.colours for hints in read])
+    if palette is not None:
+        colours = palette[scribbles.nearest(colours, palette)]
+    colours, number = np.unique(colours, axis=0, return_inverse=True)
+    *numbers, _ = np.split(number + 1, np.cumsum([len(hints.colours) for hints in read]))
+    return colours, [
+        np.concatenate([[0], own]).astype(np.int32)[hints.labels]
+        for hints, own in zip(read, numbers, strict=True)
+    ]
+
+
+def _filled(job: Job, regions: Regions, hints: list[Labels]) -> tuple[Regions, Labels]:
+    colour_of_region = np.zeros(regions.count + 1, np.int32)
+    for layer in hints:
+        regions, colour_of_region = fill.assign(regions, colour_of_region, layer)
+        job.checkpoint()
+    if job.params["unhinted"] == "neighbour":
+        colour_of_region = fill.spread(regions, colour_of_region)
+    return regions, colour_of_region
+
+
+def _edges(colour: Labels, edges: str, cover: Floats | None) -> tuple[Labels, Floats]:
+    """Each pixel's colour number (0 = none) and alpha, H x W both; cover: the mask."""
+    import cv2
+
+    alpha = (colour > 0).astype(np.float32)
+    if edges == "hard":
+        if cover is not None:
+            alpha *= cover >= 0.5
+    else:
+        alpha = np.asarray(cv2.GaussianBlur(alpha, (3, 3), 0.0), np.float32)
+        # Beyond the edge too, so that the softened edge shows no other colour.
+        colour = fill_to_nearest(colour)
+        if cover is not None:
+            alpha *= cover
+    return np.where(alpha > 0, colour, 0), alpha
+
+
+def _one(colour: Labels, alpha: Floats, colours: Floats) -> Layer:
+    table = np.zeros((len(colours) + 1, 4), np.float32)
+    table[1:, :3] = colours
+    pixels = table[colour]
+    pixels[..., 3] = alpha
+    return Layer("flats", LAYER_NAME, pixels, exact=True)
+
+
+def _one_per_colour(colour: Labels, alpha: Floats, colours: Floats) -> list[Layer]:
+    """A layer for each colour, cut to where it is; the largest first."""
+    from scipy.ndimage import find_objects
+
+    boxes = find_objects(colour)
+    area = np.bincount(colour.ravel(), minlength=len(colours) + 1)[1:]
+    layers = []
+    for number in np.argsort(-area, kind="stable"):
+        if not area[number]:
+            continue
+        box = boxes[number]
+        here = colour[box] == number + 1
+        pixels = np.zeros((*here.shape, 4), np.float32)
+        pixels[here, :3] = colours[number]
+        pixels[here, 3] = alpha[box][here]
+        top, left = box[0].start, box[1].start
+        name = f"{LAYER_NAME} {_name(colours[number])}"
+        group = (LAYER_NAME,)
+        layers.append(Layer("flats", name, pixels, x=left, y=top, group=group, exact=True))
+    return layers
+
+
+def _name(colour: Floats) -> str:
+    """A colour in words and as hex code."""
+    name = NAMES[int(name_probabilities(colour).argmax())]
+    red, green, blue = np.rint(np.clip(colour, 0.0, 1.0) * 255.0).astype(int)
+    return f"{name} #{red:02x}{green:02x}{blue:02x}"
+
+
+def _labels(regions: Regions, cover: Floats | None) -> Layer:
+    """The regions' numbers; where there are more than fit, the smallest have none."""
+    numbers = np.arange(regions.count + 1)
+    if regions.count > MOST_LABELS:
+        area = np.bincount(regions.labels.ravel(), minlength=regions.count + 1)
+        area[0] = -1
+        numbers[:] = 0
+        numbers[np.sort(np.argsort(-area, kind="stable")[:MOST_LABELS])] = np.arange(
+            1, MOST_LABELS + 1
+        )
+    labels = numbers.astype(np.uint16)[regions.labels]
+    if cover is not None:
+        labels[cover < 0.5] = 0
+    return Layer("labels", "Regions", labels, kind="labels", exact=True)

@@ -1,0 +1,136 @@
+"""What each input of an operation is taken from: layers, a palette, the selection."""
+
+from typing import Any, Dict, List, Optional, Sequence
+
+from gi.repository import Gimp
+
+from . import pixels
+from .ipc.catalog import Input, Operation
+from .ipc.errors import LimnerError
+from .ipc.planes import Plane
+
+SCRIBBLES = "scribbles"
+"""Kind of input, and the name by which its layer is found."""
+IN_PLACE = "in-place"
+"""GIMP's own argument of picture operations."""
+
+
+def layer_inputs(operation: Operation) -> List[Input]:
+    """Inputs for which a layer is chosen; a picture operation's picture is the selected layer."""
+    return [
+        entry
+        for entry in operation.inputs
+        if entry.kind not in ("mask", "palette")
+        and (entry is not operation.primary or operation.works_on_line_art)
+    ]
+
+
+def palette_inputs(operation: Operation) -> List[Input]:
+    """Inputs for which one of GIMP's palettes is chosen."""
+    return [entry for entry in operation.inputs if entry.kind == "palette"]
+
+
+def suggest(operation: Operation, selected: Gimp.Layer, config: Gimp.ProcedureConfig) -> None:
+    """Fills in the layers that the artist most likely means.
+
+    Those of the last run stay where they are of this image.
+    """
+    image = selected.get_image()
+    chosen: Dict[str, Optional[Gimp.Layer]] = {}
+    for entry in layer_inputs(operation):
+        layer = config.get_property(entry.role)
+        chosen[entry.role] = layer if layer and layer.get_image() == image else None
+        if entry.kind == SCRIBBLES:
+            chosen[entry.role] = chosen[entry.role] or _named(image, SCRIBBLES)
+    if operation.works_on_line_art:
+        chosen[operation.primary.role] = _lines(selected, chosen.get(SCRIBBLES))
+    for role, layer in chosen.items():
+        config.set_property(role, layer)
+
+
+def _named(image: Gimp.Image, name: str) -> Optional[Gimp.Layer]:
+    layers = all_layers(image.get_layers())
+    return next((layer for layer in layers if layer.get_name().lower() == name), None)
+
+
+def all_layers(layers: Sequence[Gimp.Layer]) -> List[Gimp.Layer]:
+    """The layers and all that lie in them, from top to bottom."""
+    found: List[Gimp.Layer] = []
+    for layer in layers:
+        found.append(layer)
+        if layer.is_group():
+            found += all_layers(layer.get_children())
+    return found
+
+
+def _lines(selected: Gimp.Layer, scribbles: Optional[Gimp.Layer]) -> Gimp.Layer:
+    """The selected layer; where that is the scribbles, just drawn, the one beside it."""
+    if selected != scribbles:
+        return selected
+    parent = selected.get_parent()
+    siblings = parent.get_children() if parent else selected.get_image().get_layers()
+    place = siblings.index(selected)
+    beside = [*siblings[place + 1 : place + 2], *siblings[max(0, place - 1) : place], selected]
+    return beside[0]
+
+
+def primary_layer(
+    operation: Operation, drawables: Sequence[Gimp.Drawable], config: Gimp.ProcedureConfig
+) -> Gimp.Layer:
+    """The layer that is worked on. Raises LimnerError missing-input."""
+    chosen = config.get_property(operation.primary.role) if operation.works_on_line_art else None
+    return chosen or selected_layer(operation, drawables)
+
+
+def selected_layer(operation: Operation, drawables: Sequence[Gimp.Drawable]) -> Gimp.Layer:
+    """The one layer that is selected. Raises LimnerError missing-input."""
+    if len(drawables) == 1 and isinstance(drawables[0], Gimp.Layer):
+        return drawables[0]
+    what = "a channel or mask is" if len(drawables) == 1 else f"{len(drawables)} are"
+    raise LimnerError(
+        "missing-input",
+        f"'{operation.title}' works on one layer, and {what} selected.",
+        "Select one layer in the Layers dialog and run again.",
+    )
+
+
+def read_inputs(
+    operation: Operation, primary: Gimp.Layer, config: Gimp.ProcedureConfig, *, bare: bool
+) -> List[Plane]:
+    """Planes of all inputs that there are. bare: the primary layer is changed in place.
+
+    Raises LimnerError missing-input, empty-mask, bad-profile.
+    """
+    image = primary.get_image()
+    planes = [pixels.read(primary, operation.primary.role, bare=bare)]
+    for entry in operation.inputs[1:]:
+        if entry.kind == "mask":
+            _check_selection(primary)
+            plane = pixels.read_selection(image, entry.role)
+        else:
+            given = config.get_property(entry.role)
+            _check_other(operation, entry, primary, given)
+            read = pixels.read_palette if entry.kind == "palette" else pixels.read
+            plane = read(given, entry.role) if given else None
+        if plane:
+            planes.append(plane)
+    return planes
+
+
+def _check_selection(primary: Gimp.Layer) -> None:
+    if not primary.mask_intersect()[0]:
+        raise LimnerError(
+            "empty-mask",
+            f"The selection lies outside the layer '{primary.get_name()}'.",
+            "Select a part of the layer, or nothing for all of it, and run again.",
+        )
+
+
+def _check_other(operation: Operation, entry: Input, primary: Gimp.Layer, given: Any) -> None:
+    if given == primary:
+        raise LimnerError(
+            "missing-input",
+            f"The layer '{primary.get_name()}' is both '{operation.primary.role}' and "
+            f"'{entry.role}'.",
+            f"Choose another layer as '{entry.role}' and run again.",
+        )

@@ -1,0 +1,88 @@
+"""An operation's dialog: its inputs, then GIMP's own widgets for its parameters."""
+
+from typing import Any, List, Tuple
+
+from gi.repository import Gimp, GimpUi, GObject, Gtk
+
+from .bindings import IN_PLACE, all_layers, layer_inputs, palette_inputs
+from .ipc.catalog import Operation
+
+SPACING = 6
+WIDTH = 60
+"""Characters in a line of text."""
+
+
+def ask(
+    procedure: Gimp.Procedure,
+    operation: Operation,
+    image: Gimp.Image,
+    config: Gimp.ProcedureConfig,
+) -> bool:
+    """Lets the person choose inputs and parameters; False where they thought better of it."""
+    GimpUi.init(procedure.get_name())
+    dialog = GimpUi.ProcedureDialog.new(procedure, config, operation.title)
+    content, labels = dialog.get_content_area(), Gtk.SizeGroup(mode=Gtk.SizeGroupMode.HORIZONTAL)
+    content.pack_start(_text(operation.summary), False, False, SPACING)
+    layers = [(_path(layer), layer) for layer in all_layers(image.get_layers())]
+    palettes = [(palette.get_name(), palette) for palette in Gimp.palettes_get_list("")]
+    inputs = layer_inputs(operation) + palette_inputs(operation)
+    for entry in inputs:
+        things = palettes if entry.kind == "palette" else layers
+        options = things if entry.required else [("None", None), *things]
+        row = Gtk.Box(spacing=SPACING)
+        label = Gtk.Label.new_with_mnemonic(config.find_property(entry.role).nick)
+        label.set_xalign(0)
+        labels.add_widget(label)
+        combo = _chooser(config, entry.role, options)
+        label.set_mnemonic_widget(combo)
+        row.set_tooltip_text(entry.help)
+        row.pack_start(label, False, False, 0)
+        row.pack_start(combo, True, True, 0)
+        row.show_all()
+        content.pack_start(row, False, False, 0)
+    for parameter in operation.parameters:
+        if parameter.kind in ("int", "float"):
+            labels.add_widget(dialog.get_scale_entry(parameter.name, 1.0).get_label())
+    own = [] if operation.works_on_line_art else [IN_PLACE]
+    dialog.fill([parameter.name for parameter in operation.parameters] + own)
+    if operation.works_on_line_art:
+        note = "Lines on opaque paper are set to Multiply, so that the colours show."
+        content.pack_start(_text(note), False, False, SPACING)
+    agreed = dialog.run()
+    dialog.destroy()
+    return agreed
+
+
+def _text(words: str) -> Gtk.Label:
+    label = Gtk.Label(label=words, xalign=0, wrap=True, max_width_chars=WIDTH)
+    label.show()
+    return label
+
+
+def _path(layer: Gimp.Layer) -> str:
+    """The layer's name after those of the groups that it lies in."""
+    parent = layer.get_parent()
+    return f"{_path(parent)} ▸ {layer.get_name()}" if parent else layer.get_name()
+
+
+def _chooser(
+    config: Gimp.ProcedureConfig, name: str, options: List[Tuple[str, Any]]
+) -> Gtk.ComboBoxText:
+    """A list bound to the property. GIMP's own choosers do not offer None or show what is set."""
+    combo = Gtk.ComboBoxText()
+    for label, _ in options:
+        combo.append_text(label)
+
+    def show(*_: GObject.ParamSpec) -> None:
+        value = config.get_property(name)
+        things = [thing for _, thing in options]
+        combo.set_active(things.index(value) if value in things else -1)
+
+    def choose(_: Gtk.ComboBoxText) -> None:
+        if combo.get_active() >= 0:
+            config.set_property(name, options[combo.get_active()][1])
+
+    show()
+    combo.connect("changed", choose)
+    config.connect(f"notify::{name}", show)
+    return combo

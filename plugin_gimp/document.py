@@ -1,0 +1,126 @@
+"""Where results go in the artist's image, as one undo step."""
+
+from contextlib import contextmanager
+from typing import Iterator, Optional, Sequence
+
+from gi.repository import Gegl, Gimp
+
+from . import pixels
+from .ipc.errors import LimnerError
+from .ipc.planes import Plane
+
+MODES = {
+    "normal": Gimp.LayerMode.NORMAL,
+    "multiply": Gimp.LayerMode.MULTIPLY,
+    "screen": Gimp.LayerMode.SCREEN,
+}
+
+
+def add_under(lines: Gimp.Layer, title: str, planes: Sequence[Plane]) -> None:
+    """Puts results, bottom layer first, into one group directly under the line layer.
+
+    A line layer that is opaque paper is set to multiply, so that the colours show.
+    """
+    image = lines.get_image()
+    with _one_step(image, planes):
+        if pixels.is_opaque(lines) and lines.get_mode() == Gimp.LayerMode.NORMAL:
+            lines.set_mode(Gimp.LayerMode.MULTIPLY)
+        group = Gimp.GroupLayer.new(image, title)
+        image.insert_layer(group, lines.get_parent(), image.get_item_position(lines) + 1)
+        for plane in planes:
+            _insert(image, plane, group, 0)
+
+
+def add_above(source: Gimp.Layer, planes: Sequence[Plane]) -> None:
+    """Puts results, bottom layer first, directly above the source."""
+    image = source.get_image()
+    with _one_step(image, planes):
+        for plane in reversed(planes):
+            _insert(image, plane, source.get_parent(), image.get_item_position(source))
+
+
+def check_writable(layer: Gimp.Layer) -> None:
+    """Raises LimnerError cannot-write where the layer cannot be changed in place."""
+    if layer.is_group() or layer.get_lock_content():
+        what = "is a group" if layer.is_group() else "is locked"
+        raise LimnerError(
+            "cannot-write",
+            f"The layer '{layer.get_name()}' {what}, so it cannot be changed in place.",
+            "Run again without 'In place': the result becomes a layer above it.",
+        )
+
+
+def check_unchanged(layer: Gimp.Layer, read: Plane, in_place: bool) -> None:
+    """Raises LimnerError layer-changed where the result has no place any more.
+
+    GIMP stays open to the artist meanwhile: the layer may be gone, or painted on, which matters
+    where the result would replace it.
+    """
+    gone = not layer.is_valid()
+    if gone or (in_place and pixels.read(layer, read.role, bare=True).data != read.data):
+        raise LimnerError(
+            "layer-changed",
+            f"The layer '{read.name}' was {'removed' if gone else 'changed'} in the meantime.",
+            "Run again when you are done with it.",
+        )
+
+
+def write_into(layer: Gimp.Layer, plane: Plane) -> None:
+    """Replaces the layer's pixels by the result, which heeds the selection already."""
+    image = layer.get_image()
+    with _one_step(image, [plane]), pixels.as_layer(plane, image) as drawn:
+        _, x, y = layer.get_offsets()
+        before, after = layer.get_buffer(), layer.get_shadow_buffer()
+        everything = Gegl.Rectangle.new(0, 0, layer.get_width(), layer.get_height())
+        before.copy(everything, Gegl.AbyssPolicy.NONE, after, everything)
+        drawn.get_buffer().copy(
+            Gegl.Rectangle.new(0, 0, plane.width, plane.height),
+            Gegl.AbyssPolicy.NONE,
+            after,
+            Gegl.Rectangle.new(plane.x - x, plane.y - y, plane.width, plane.height),
+        )
+        after.flush()
+        # Merging would let the selection limit the result once more: soft edges would be doubled.
+        with _nothing_selected(image):
+            layer.merge_shadow(True)
+        layer.update(0, 0, layer.get_width(), layer.get_height())
+
+
+@contextmanager
+def _one_step(image: Gimp.Image, planes: Sequence[Plane]) -> Iterator[None]:
+    """One undo step, in an image that can hold the planes' colours; the selected layers stay."""
+    selected = image.get_selected_layers()
+    image.undo_group_start()
+    try:
+        # A grey image takes the colour out of what is put into it, without a word.
+        in_colour = any(plane.channels >= 3 for plane in planes)
+        if in_colour and image.get_base_type() != Gimp.ImageBaseType.RGB:
+            image.convert_rgb()
+        yield
+        image.set_selected_layers(selected)
+    finally:
+        image.undo_group_end()
+
+
+@contextmanager
+def _nothing_selected(image: Gimp.Image) -> Iterator[None]:
+    if Gimp.Selection.is_empty(image):
+        yield
+        return
+    kept = Gimp.Selection.save(image)
+    Gimp.Selection.none(image)
+    yield
+    image.select_item(Gimp.ChannelOps.REPLACE, kept)
+    image.remove_channel(kept)
+
+
+def _insert(
+    image: Gimp.Image, plane: Plane, parent: Optional[Gimp.GroupLayer], position: int
+) -> None:
+    with pixels.as_layer(plane, image) as drawn:
+        layer = Gimp.Layer.new_from_drawable(drawn, image)
+    image.insert_layer(layer, parent, position)
+    layer.set_name(plane.name)
+    layer.set_offsets(plane.x, plane.y)
+    layer.set_mode(MODES[plane.attributes.get("blending", "normal")])
+    layer.set_opacity(100.0 * plane.attributes.get("opacity", 1.0))

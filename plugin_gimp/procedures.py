@@ -1,0 +1,170 @@
+"""One GIMP procedure for each operation: arguments, run modes, and how a run ended."""
+
+import traceback
+from typing import List, Optional, Sequence
+
+import gi
+from gi.repository import Gegl, Gimp, GLib, GObject
+
+from . import bindings, document, running
+from .bindings import IN_PLACE
+from .ipc import catalog
+from .ipc.catalog import Operation, Parameter
+from .ipc.errors import LimnerError
+
+PREFIX = "limner-"
+MENU = "<Image>/Filters/Limner"
+FLAGS = GObject.ParamFlags.READWRITE
+
+
+class Limner(Gimp.PlugIn):
+    """The plug-in as GIMP asks it for its procedures."""
+
+    def do_set_i18n(self, _name: str) -> bool:
+        """Says that there are no translations, so that GIMP does not look for them."""
+        return False
+
+    def do_query_procedures(self) -> List[str]:
+        """The names of all procedures."""
+        return [PREFIX + operation.id for operation in catalog.CATALOG]
+
+    def do_create_procedure(self, name: str) -> Gimp.Procedure:
+        """The procedure of that name, its arguments those of the catalogue."""
+        operation = catalog.operation(name[len(PREFIX) :])
+        kind = Gimp.PDBProcType.PLUGIN
+        procedure = Gimp.ImageProcedure.new(self, name, kind, run, operation)
+        procedure.set_image_types("*")
+        procedure.set_sensitivity_mask(Gimp.ProcedureSensitivityMask.DRAWABLE)
+        procedure.set_menu_label(operation.title + "…")
+        procedure.add_menu_path(MENU)
+        inputs = "\n".join(f"{entry.role}: {entry.help}" for entry in operation.inputs)
+        procedure.set_documentation(operation.summary, f"{operation.summary}\n\n{inputs}", None)
+        procedure.set_attribution("Limner", "Limner", "2026")
+        _add_arguments(procedure, operation)
+        return procedure
+
+
+def _add_arguments(procedure: Gimp.Procedure, operation: Operation) -> None:
+    label = _Labels()
+    for entry in bindings.layer_inputs(operation):
+        name = label(entry.role.replace("-", " ").capitalize())
+        procedure.add_layer_argument(entry.role, name, entry.help, True, FLAGS)
+    for entry in bindings.palette_inputs(operation):
+        name = label(entry.role.capitalize())
+        procedure.add_palette_argument(entry.role, name, entry.help, True, None, False, FLAGS)
+    for parameter in operation.parameters:
+        unit = f" ({parameter.unit})" if parameter.unit else ""
+        _add_parameter(procedure, parameter, label(parameter.title + unit))
+    if not operation.works_on_line_art:
+        text = "Changes the layer itself instead of adding one above it."
+        procedure.add_boolean_argument(IN_PLACE, label("In place"), text, False, FLAGS)
+
+
+def _add_parameter(procedure: Gimp.Procedure, parameter: Parameter, label: str) -> None:
+    name, text, default = parameter.name, parameter.help, parameter.default
+    low, high = parameter.minimum, parameter.maximum
+    if parameter.kind == "bool":
+        procedure.add_boolean_argument(name, label, text, default, FLAGS)
+    elif parameter.kind == "int":
+        procedure.add_int_argument(name, label, text, int(low), int(high), default, FLAGS)
+    elif parameter.kind == "float":
+        procedure.add_double_argument(name, label, text, low, high, default, FLAGS)
+    else:
+        choice = Gimp.Choice.new()
+        for number, value in enumerate(parameter.choices):
+            choice.add(value, number, value.replace("-", " ").capitalize(), text)
+        procedure.add_choice_argument(name, label, text, choice, default, FLAGS)
+
+
+class _Labels:
+    """Gives each label of a dialog a letter of its own for the keyboard."""
+
+    def __init__(self) -> None:
+        self._taken = set("rcolsh")  # the dialog's own buttons
+
+    def __call__(self, label: str) -> str:
+        for place, letter in enumerate(label.lower()):
+            if letter.isalpha() and letter not in self._taken:
+                self._taken.add(letter)
+                return f"{label[:place]}_{label[place:]}"
+        return label
+
+
+def run(
+    procedure: Gimp.Procedure,
+    run_mode: Gimp.RunMode,
+    image: Gimp.Image,
+    drawables: Sequence[Gimp.Drawable],
+    config: Gimp.ProcedureConfig,
+    operation: Operation,
+) -> Gimp.ValueArray:
+    """What GIMP calls; the status says how it ended, and an error what to do."""
+    try:
+        Gegl.init(None)
+        if run_mode != Gimp.RunMode.NONINTERACTIVE:
+            bindings.suggest(operation, bindings.selected_layer(operation, drawables), config)
+        if run_mode == Gimp.RunMode.INTERACTIVE and not _ask(procedure, operation, image, config):
+            return _ended(procedure, Gimp.PDBStatusType.CANCEL)
+        perform(operation, drawables, config)
+    except LimnerError as error:
+        return _ended(procedure, _status(error), str(error))
+    except Exception as error:
+        traceback.print_exc()
+        text = f"Limner failed ({error!r}). Please report it with what GIMP printed."
+        return _ended(procedure, Gimp.PDBStatusType.EXECUTION_ERROR, text)
+    if run_mode != Gimp.RunMode.NONINTERACTIVE:
+        Gimp.displays_flush()
+    return _ended(procedure, Gimp.PDBStatusType.SUCCESS)
+
+
+def perform(
+    operation: Operation, drawables: Sequence[Gimp.Drawable], config: Gimp.ProcedureConfig
+) -> None:
+    """Reads the inputs, has the engine work, and puts the result in the image.
+
+    Raises LimnerError; the image has not been touched then.
+    """
+    source = bindings.primary_layer(operation, drawables, config)
+    image = source.get_image()
+    in_place = not operation.works_on_line_art and config.get_property(IN_PLACE)
+    if in_place:
+        document.check_writable(source)
+    planes = bindings.read_inputs(operation, source, config, bare=in_place)
+    params = {p.name: config.get_property(p.name) for p in operation.parameters}
+    results = running.run(operation, params, planes, (image.get_width(), image.get_height()))
+    document.check_unchanged(source, planes[0], in_place)
+    for note in {plane.attributes.get("metadata", {}).get("note") for plane in results} - {None}:
+        Gimp.message(note)
+    if in_place:
+        document.write_into(source, results[0])
+    elif operation.works_on_line_art:
+        document.add_under(source, operation.title, results)
+    else:
+        document.add_above(source, results)
+
+
+def _ask(
+    procedure: Gimp.Procedure,
+    operation: Operation,
+    image: Gimp.Image,
+    config: Gimp.ProcedureConfig,
+) -> bool:
+    # Not before now: GIMP without a screen may lack the interface's library.
+    gi.require_version("GimpUi", "3.0")
+    from . import dialog
+
+    return dialog.ask(procedure, operation, image, config)
+
+
+def _status(error: LimnerError) -> Gimp.PDBStatusType:
+    if error.code == "cancelled":
+        return Gimp.PDBStatusType.CANCEL
+    if error.is_bad_input:
+        return Gimp.PDBStatusType.CALLING_ERROR
+    return Gimp.PDBStatusType.EXECUTION_ERROR
+
+
+def _ended(
+    procedure: Gimp.Procedure, status: Gimp.PDBStatusType, text: Optional[str] = None
+) -> Gimp.ValueArray:
+    return procedure.new_return_values(status, GLib.Error(text) if text else None)

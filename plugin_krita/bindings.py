@@ -1,0 +1,212 @@
+"""What the docker keeps for each document: the operation, its settings, and which layer is what."""
+
+import json
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
+
+from . import document as documents
+from .document import LAYER_TYPES, PALETTE, SELECTION, Source, key_of, node_of
+from .ipc import catalog
+from .ipc.errors import LimnerError
+from .qt import QByteArray
+
+ANNOTATION = "limner"
+AUTOMATIC, NOTHING = "", "none"
+SCRIBBLES = "Scribbles"
+INDENT = "    "
+AUTOMATIC_TEXTS = {
+    "line-art": "Active layer",
+    "image": "Active layer",
+    "scribbles": "Layer named Scribbles",
+    "mask": "Selection",
+}
+"""What an input is bound to until the artist chooses; the others are bound to nothing."""
+
+
+class Made(NamedTuple):
+    """A result in the document. group: the group's id; digests: of its layers, as written."""
+
+    operation: str
+    primary: str
+    group: str
+    digests: List[str]
+
+
+class DocumentState:
+    """The settings of one document; they travel with it in an annotation."""
+
+    def __init__(self, document: Any) -> None:
+        self.document = document
+        self.operation = catalog.CATALOG[0]
+        self.params: Dict[str, Dict[str, catalog.Value]] = {}
+        self.bindings: Dict[str, Dict[str, str]] = {}
+        self.made: List[Made] = []
+        self.containers: List[str] = []
+        self._last_primary = ""
+        self._restore(bytes(document.annotation(ANNOTATION)))
+
+    def save(self, report: Dict[str, Any]) -> None:
+        """Writes the settings and the last run's report into the document's annotation."""
+        kept = {
+            "operation": self.operation.id,
+            "params": self.params,
+            "bindings": self.bindings,
+            "made": [made._asdict() for made in self.made],
+            "containers": self.containers,
+            "report": report,
+        }
+        data = QByteArray(json.dumps(kept).encode())
+        self.document.setAnnotation(ANNOTATION, "Limner's settings and last run", data)
+
+    def _restore(self, data: bytes) -> None:
+        if not data:
+            return
+        try:
+            kept = json.loads(data.decode())
+            self.operation = catalog.operation(kept["operation"])
+            self.params = {name: dict(values) for name, values in kept["params"].items()}
+            self.bindings = {
+                name: {role: str(key) for role, key in keys.items()}
+                for name, keys in kept["bindings"].items()
+            }
+            self.made = [Made(**made) for made in kept["made"]]
+            self.containers = [str(key) for key in kept["containers"]]
+        except (AttributeError, KeyError, TypeError, ValueError, LimnerError):
+            # Written by another version: the settings start afresh.
+            return
+
+    def values(self) -> Dict[str, catalog.Value]:
+        """The operation's parameters, defaults where the artist set nothing."""
+        chosen = self.params.get(self.operation.id, {})
+        known = {p.name for p in self.operation.parameters}
+        try:
+            return self.operation.check_params({k: v for k, v in chosen.items() if k in known})
+        except LimnerError:
+            return self.operation.check_params({})
+
+    def set_value(self, name: str, value: catalog.Value) -> None:
+        """Sets a parameter."""
+        self.params.setdefault(self.operation.id, {})[name] = value
+
+    def reset_values(self) -> None:
+        """Sets the operation's parameters back to their defaults."""
+        self.params.pop(self.operation.id, None)
+
+    def binding(self, role: str) -> str:
+        """What the input is bound to: AUTOMATIC, NOTHING, or a source's key."""
+        return self.bindings.get(self.operation.id, {}).get(role, AUTOMATIC)
+
+    def bind(self, role: str, key: str) -> None:
+        """Binds an input."""
+        self.bindings.setdefault(self.operation.id, {})[role] = key
+
+    def choices(self, entry: catalog.Input) -> List[Tuple[str, str]]:
+        """Keys and texts of all that an input can be bound to."""
+        texts = [(AUTOMATIC, AUTOMATIC_TEXTS.get(entry.kind, "None"))]
+        if not entry.required and entry.kind in AUTOMATIC_TEXTS:
+            texts.append((NOTHING, "None"))
+        if entry.kind == "palette":
+            texts += [(PALETTE + name, name) for name in sorted(documents.palettes())]
+        for depth, node in documents.layers(self.document):
+            texts.append((key_of(node), INDENT * depth + node.name()))
+        return texts
+
+    def text(self, entry: catalog.Input) -> str:
+        """What the input is bound to now, in words."""
+        key = self.binding(entry.role)
+        if key == AUTOMATIC:
+            found = self._automatic(entry)
+            if found is None or found == SELECTION:
+                return "None" if found is None else "Selection"
+            return f"{node_of(self.document, found).name()} (automatic)"
+        if key == NOTHING:
+            return "None"
+        if key.startswith(PALETTE):
+            return key[len(PALETTE) :]
+        node = node_of(self.document, key)
+        return "(layer is gone)" if node is None else node.name()
+
+    def sources(self) -> List[Source]:
+        """Where the inputs of the next run come from, the primary one first.
+
+        Raises LimnerError missing-input.
+        """
+        found = []
+        for entry in self.operation.inputs:
+            key = self.binding(entry.role)
+            source = self._automatic(entry) if key == AUTOMATIC else key
+            if source not in (None, NOTHING):
+                found.append(Source(entry.role, source))
+        self.operation.check_roles([source.role for source in found])
+        return found
+
+    def primary(self) -> Any:
+        """The layer of the primary input, or None."""
+        entry = self.operation.primary
+        key = self.binding(entry.role) or self._automatic(entry)
+        return node_of(self.document, key) if key else None
+
+    def note_active(self) -> None:
+        """Remembers the active layer where it can be the primary input: the next may not."""
+        if self.binding(self.operation.primary.role) == AUTOMATIC:
+            node = _layer_of(self.document.activeNode())
+            if node is not None and key_of(node) not in self._taken():
+                self._last_primary = key_of(node)
+
+    def _automatic(self, entry: catalog.Input) -> Optional[str]:
+        """The source of an input that the artist did not bind; None is nothing."""
+        if entry.role == self.operation.primary.role:
+            self.note_active()
+            return self._primary_key()
+        if entry.kind == "scribbles":
+            return self.scribbles_key()
+        if entry.kind == "mask" and self.document.selection() is not None:
+            return SELECTION
+        return None
+
+    def _primary_key(self) -> Optional[str]:
+        """The last layer that was active and could be the primary input, else the nearest one."""
+        taken, last = self._taken(), self._last_primary
+        if last not in taken and node_of(self.document, last) is not None:
+            return last
+        keys = [key_of(node) for _, node in documents.layers(self.document)]
+        active = _layer_of(self.document.activeNode())
+        start = keys.index(key_of(active)) if active is not None and key_of(active) in keys else 0
+        # Below first: scribbles lie over the lines.
+        return next((key for key in keys[start:] + keys[:start] if key not in taken), None)
+
+    def scribbles_key(self) -> Optional[str]:
+        """The topmost layer that is named Scribbles."""
+        for _, node in documents.layers(self.document):
+            if node.name().lower().startswith(SCRIBBLES.lower()):
+                return key_of(node)
+        return None
+
+    def _taken(self) -> Set[str]:
+        """Layers that are not the primary input: other inputs, and Limner's own results."""
+        taken = set(self.bindings.get(self.operation.id, {}).values())
+        if self.operation.works_on_line_art:
+            taken.add(self.scribbles_key() or "")
+            own = {made.group for made in self.made} | set(self.containers)
+            taken |= set(self._inside(own))
+        return taken
+
+    def _inside(self, groups: Set[str]) -> Iterator[str]:
+        for key in groups:
+            node = node_of(self.document, key)
+            if node is not None:
+                yield key
+                yield from (key_of(child) for child in _descendants(node))
+
+
+def _descendants(node: Any) -> Iterator[Any]:
+    for child in node.childNodes():
+        yield child
+        yield from _descendants(child)
+
+
+def _layer_of(node: Any) -> Any:
+    """The layer itself, or the one that a mask belongs to; None where there is none."""
+    while node is not None and node.type() not in LAYER_TYPES:
+        node = node.parentNode()
+    # The selection belongs to the root, which is a group, but none that the artist sees.
+    return None if node is None or node.parentNode() is None else node

@@ -1,0 +1,232 @@
+"""The docker: shows the session's state for the document in view, and passes clicks on to it."""
+
+from typing import Any, Optional
+
+from krita import DockWidget
+
+from . import document as documents
+from .inputs import InputForm
+from .ipc import catalog
+from .job import Notice
+from .parameters import ParameterForm
+from .qt import (
+    QComboBox,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QScrollArea,
+    QSizePolicy,
+    Qt,
+    QTimer,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+from .session import Session
+
+LOOK = 500
+"""Milliseconds between two looks at the active layer, whose changes Krita does not announce."""
+COLOURS = {"error": "#e5484d", "result": "#46a758", "note": "#8b8d98"}
+"""Colours of the strip beside a notice; they stand out on Krita's dark and light themes."""
+STRIP = 3
+"""Width of that strip in pixels."""
+
+
+class LimnerDocker(DockWidget):
+    """One docker; Krita makes one for each window."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+        self._document: Any = None
+        self._inputs: Optional[InputForm] = None
+        self._parameters: Optional[ParameterForm] = None
+        self._shown_operation = ""
+        self.setWindowTitle("Limner")
+        self._build()
+        session.changed.connect(self._show)
+        self._timer = QTimer(self)
+        self._timer.setInterval(LOOK)
+        self._timer.timeout.connect(self._look)
+        self._timer.start()
+        self._show()
+
+    def canvasChanged(self, canvas: Any) -> None:  # noqa: N802  Krita's name
+        """Krita shows another document, or none, in this window."""
+        view = canvas.view() if canvas is not None else None
+        self._document = view.document() if view is not None else None
+        self._show()
+
+    def _build(self) -> None:
+        body = QWidget()
+        column = QVBoxLayout(body)
+        column.setContentsMargins(6, 6, 6, 6)
+        column.setSpacing(6)
+        self._operations = QComboBox()
+        self._operations.setObjectName("limner_operation")
+        for operation in catalog.CATALOG:
+            self._operations.addItem(operation.title, operation.id)
+            self._operations.setItemData(
+                self._operations.count() - 1, operation.summary, Qt.ItemDataRole.ToolTipRole
+            )
+        self._operations.activated.connect(self._choose)
+        column.addWidget(self._operations)
+        self._summary = _text("limner_summary")
+        column.addWidget(self._summary)
+        self._forms = QVBoxLayout()
+        self._forms.setSpacing(6)
+        column.addLayout(self._forms)
+        column.addLayout(self._buttons())
+        self._progress = QProgressBar()
+        self._progress.setObjectName("limner_progress")
+        self._progress.setRange(0, 1000)
+        column.addWidget(self._progress)
+        self._notice = _Notice()
+        column.addWidget(self._notice)
+        column.addStretch(1)
+        self._engine = _text("limner_engine")
+        column.addWidget(self._engine)
+        area = QScrollArea()
+        area.setWidgetResizable(True)
+        area.setFrameShape(QFrame.Shape.NoFrame)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        area.setWidget(body)
+        self.setWidget(area)
+
+    def _buttons(self) -> QHBoxLayout:
+        self._run = QPushButton("Run")
+        self._run.setObjectName("limner_run")
+        self._run.clicked.connect(lambda: self._session.run(self._document))
+        self._cancel = QPushButton("Cancel")
+        self._cancel.setObjectName("limner_cancel")
+        self._cancel.clicked.connect(lambda: self._session.cancel(self._document))
+        self._reset = QToolButton()
+        self._reset.setObjectName("limner_reset")
+        self._reset.setText("Reset")
+        self._reset.setToolTip("Set the operation's settings back to what they were at first.")
+        self._reset.clicked.connect(self._reset_values)
+        row = QHBoxLayout()
+        row.addWidget(self._run, 1)
+        row.addWidget(self._cancel, 1)
+        row.addWidget(self._reset)
+        return row
+
+    def _look(self) -> None:
+        if self.isVisible() and self._has_document():
+            self._inputs.show_state(self._session.state(self._document))
+
+    def _has_document(self) -> bool:
+        """Whether there is a document in view; it may be closed before Krita says so."""
+        if self._document is not None and not documents.is_open(self._document):
+            self._document = None
+        return self._document is not None
+
+    def _show(self) -> None:
+        """Shows all anew; cheap enough for every progress report."""
+        document = self._document if self._has_document() else None
+        job = self._session.job(document) if document is not None else None
+        notice = self._session.notice(document) if document is not None else None
+        self._show_operation()
+        self._run.setEnabled(document is not None and job is None)
+        self._cancel.setVisible(job is not None)
+        self._cancel.setEnabled(job is not None and job.can_cancel)
+        self._reset.setVisible(job is None)
+        self._progress.setVisible(job is not None)
+        if job is not None:
+            self._progress.setValue(round(1000 * job.fraction))
+            self._progress.setFormat(f"{job.stage.capitalize()} – %p%")
+        self._notice.show_notice(notice)
+        self._engine.setText(_engine_words(self._session))
+
+    def _show_operation(self) -> None:
+        """The forms of the document's operation, with its values."""
+        if self._document is None:
+            operation, state = catalog.CATALOG[0], None
+        else:
+            state = self._session.state(self._document)
+            operation = state.operation
+        if operation.id != self._shown_operation:
+            self._shown_operation = operation.id
+            self._operations.setCurrentIndex(self._operations.findData(operation.id))
+            self._summary.setText(operation.summary)
+            self._fill_forms(operation)
+        self._operations.setEnabled(state is not None)
+        self._inputs.setEnabled(state is not None)
+        self._parameters.setEnabled(state is not None)
+        if state is not None:
+            self._inputs.show_state(state)
+            self._parameters.show_values(state.values())
+
+    def _fill_forms(self, operation: catalog.Operation) -> None:
+        while self._forms.count():
+            self._forms.takeAt(0).widget().deleteLater()
+        self._inputs = InputForm(operation, self._bind, self._add_scribbles)
+        self._parameters = ParameterForm(operation, self._set_value)
+        self._forms.addWidget(self._inputs)
+        self._forms.addWidget(_line())
+        self._forms.addWidget(self._parameters)
+
+    def _choose(self, index: int) -> None:
+        self._session.state(self._document).operation = catalog.CATALOG[index]
+        self._show()
+
+    def _bind(self, role: str, key: str) -> None:
+        self._session.state(self._document).bind(role, key)
+        self._show()
+
+    def _set_value(self, name: str, value: catalog.Value) -> None:
+        self._session.state(self._document).set_value(name, value)
+
+    def _reset_values(self) -> None:
+        self._session.state(self._document).reset_values()
+        self._show()
+
+    def _add_scribbles(self) -> None:
+        self._session.add_scribbles(self._document)
+
+
+class _Notice(QWidget):
+    """Words about the last run beside a strip that tells good news from bad."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._strip = QFrame()
+        self._strip.setFixedWidth(STRIP)
+        self._text = _text("limner_notice")
+        self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self._strip)
+        row.addWidget(self._text)
+
+    def show_notice(self, notice: Optional[Notice]) -> None:
+        """Shows a notice, or nothing."""
+        self.setVisible(notice is not None)
+        if notice is not None:
+            self._text.setText(notice.text)
+            self._strip.setStyleSheet(f"background: {COLOURS[notice.kind]};")
+
+
+def _engine_words(session: Session) -> str:
+    engine = session.engine
+    words = f"Engine: {engine.text}"
+    return words if engine.problem is None else f"{words}. {engine.problem}"
+
+
+def _text(name: str) -> QLabel:
+    label = QLabel()
+    label.setObjectName(name)
+    label.setWordWrap(True)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    # A long word must not widen the docker.
+    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+    return label
+
+
+def _line() -> QFrame:
+    line = QFrame()
+    line.setFrameShape(QFrame.Shape.HLine)
+    line.setFrameShadow(QFrame.Shadow.Sunken)
+    return line

@@ -1,0 +1,148 @@
+"""The engine as the docker sees it: what it is doing, and jobs for it."""
+
+import threading
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
+
+from krita import Krita
+
+from .background import Background
+from .ipc import catalog, connection, launch
+from .ipc.client import Client
+from .ipc.errors import LimnerError
+from .pixels import Drawn, Format, Pixels, is_paper, pack, unpack
+from .profiles import Profiles
+from .qt import QObject, Signal
+
+LAYER_KINDS = ("layers", "picture")
+"""Kinds of output that become layers; labels and palettes stay in the engine."""
+
+
+class Request(NamedTuple):
+    """A job: what to run on which pixels. pixels: the primary input first."""
+
+    operation: catalog.Operation
+    params: Dict[str, Any]
+    pixels: Sequence[Pixels]
+    canvas: Sequence[int]
+
+
+class Answer(NamedTuple):
+    """What came of a job. on_paper: whether the primary layer is opaque."""
+
+    layers: List[Drawn]
+    report: Dict[str, Any]
+    on_paper: bool
+
+
+class Engine(QObject):
+    """Runs jobs in the engine, one at a time, and says how it is."""
+
+    changed = Signal()
+
+    def __init__(self, background: Background, profiles: Profiles) -> None:
+        super().__init__()
+        self._background = background
+        self._profiles = profiles
+        self.device = ""
+        self.activity = ""
+        self.problem: Optional[LimnerError] = None
+
+    @property
+    def text(self) -> str:
+        """The engine's state in a few words."""
+        if self.activity:
+            return f"{self.activity} – {self.device}" if self.device else self.activity
+        if self.problem:
+            return "Not found" if self.problem.code == "engine-not-found" else "Not available"
+        return f"Ready – {self.device}" if self.device else "Starts with the first run"
+
+    def look(self) -> None:
+        """Finds out whether an engine runs, and on what."""
+        self._background.submit(self._look, self._seen, self._refused)
+
+    def submit(
+        self,
+        request: Request,
+        cancelled: threading.Event,
+        progress: Callable[[float, str], None],
+        done: Callable[[Answer], None],
+        failed: Callable[[LimnerError], None],
+    ) -> None:
+        """Runs a job; the callbacks come in the main thread."""
+
+        def refused(error: LimnerError) -> None:
+            self._refused(error)
+            failed(error)
+
+        def tell(fraction: float, stage: str) -> None:
+            self._background.in_main_thread(lambda: progress(fraction, stage))
+
+        self._background.submit(lambda: self._run(request, cancelled, tell), done, refused)
+
+    def _look(self) -> Optional[Dict[str, Any]]:
+        try:
+            found = connection.read()
+        except LimnerError as error:
+            if error.code != "engine-not-running":
+                raise
+            if not launch.FLATPAK.exists():
+                launch.find_command()
+            return None
+        with self._client() as client:
+            return client.connect(found)
+
+    def _run(
+        self, request: Request, cancelled: threading.Event, tell: Callable[[float, str], None]
+    ) -> Answer:
+        profiles = self._profiles
+        planes = [pack(pixels, profiles.icc(pixels.format.profile)) for pixels in request.pixels]
+        on_paper = is_paper(request.pixels[0])
+        self._say("Starting" if not self.device else "Working")
+        tell(0.0, "Starting the engine" if not self.device else "Waiting for the engine")
+        with self._client() as client:
+            welcome = client.connect(launch.ensure_running())
+            self._background.in_main_thread(lambda: self._seen(welcome, "Working"))
+            result = client.run(
+                request.operation.id,
+                request.params,
+                planes,
+                (request.canvas[0], request.canvas[1]),
+                on_progress=tell,
+                cancelled=cancelled,
+                outputs=[o.role for o in request.operation.outputs if o.kind in LAYER_KINDS],
+            )
+        tell(1.0, "Preparing the layers")
+        layers = [unpack(p, Format.of(p, profiles.name(p.icc))) for p in result.planes]
+        self._say("")
+        return Answer(layers, result.report, on_paper)
+
+    def _client(self) -> Client:
+        return Client(f"krita {Krita.instance().version()}")
+
+    def _say(self, activity: str) -> None:
+        self._background.in_main_thread(lambda: self._set(activity, self.device, None))
+
+    def _seen(self, welcome: Optional[Dict[str, Any]], activity: str = "") -> None:
+        """Takes note of the engine's welcome, None where no engine runs."""
+        if welcome is not None and welcome.get("catalog") != catalog.digest():
+            return self._set(activity, "", _other_catalogue())
+        return self._set(activity, "" if welcome is None else str(welcome["device"]), None)
+
+    def _refused(self, error: LimnerError) -> None:
+        is_state = error.code.startswith("engine-") or error.code in _STATES
+        self._set("", "" if is_state else self.device, error if is_state else None)
+
+    def _set(self, activity: str, device: str, problem: Optional[LimnerError]) -> None:
+        self.activity, self.device, self.problem = activity, device, problem
+        self.changed.emit()
+
+
+_STATES = ("timed-out", "unsafe-connection", "version-mismatch", "wrong-secret")
+
+
+def _other_catalogue() -> LimnerError:
+    return LimnerError(
+        "version-mismatch",
+        "The engine knows other operations than this docker.",
+        "Run 'limner install krita' and restart Krita.",
+    )

@@ -1,0 +1,71 @@
+"""Widgets for an operation's parameters, made from the catalogue."""
+
+from typing import Callable, Dict
+
+from .ipc.catalog import Operation, Parameter, Value
+from .qt import QCheckBox, QComboBox, QDoubleSpinBox, QFormLayout, QSpinBox, QWidget
+
+FLOAT_STEPS = 100
+"""Steps from one end of a float's range to the other."""
+
+
+class ParameterForm(QWidget):
+    """The parameters of one operation; calls `changed(name, value)` when the artist sets one."""
+
+    def __init__(self, operation: Operation, changed: Callable[[str, Value], None]) -> None:
+        super().__init__()
+        self._operation, self._changed = operation, changed
+        form = QFormLayout(self)
+        form.setContentsMargins(0, 0, 0, 0)
+        form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        self.widgets: Dict[str, QWidget] = {}
+        for parameter in operation.parameters:
+            widget = self._widget(parameter)
+            widget.setToolTip(parameter.help)
+            widget.setObjectName(f"limner_parameter_{parameter.name}")
+            self.widgets[parameter.name] = widget
+            if parameter.kind == "bool":
+                form.addRow(widget)
+            else:
+                form.addRow(parameter.title, widget)
+                form.labelForField(widget).setToolTip(parameter.help)
+
+    def show_values(self, values: Dict[str, Value]) -> None:
+        """Shows the values without reporting them as changes."""
+        for parameter in self._operation.parameters:
+            widget, value = self.widgets[parameter.name], values[parameter.name]
+            widget.blockSignals(True)
+            if parameter.kind == "bool":
+                widget.setChecked(value)
+            elif parameter.kind == "choice":
+                widget.setCurrentIndex(parameter.choices.index(value))
+            elif widget.value() != value:
+                # Setting the same value anew would disturb whoever is typing.
+                widget.setValue(value)
+            widget.blockSignals(False)
+
+    def _widget(self, parameter: Parameter) -> QWidget:
+        def report(value: Value) -> None:
+            self._changed(parameter.name, value)
+
+        if parameter.kind == "bool":
+            check = QCheckBox(parameter.title)
+            check.toggled.connect(report)
+            return check
+        if parameter.kind == "choice":
+            combo = QComboBox()
+            combo.addItems([choice.capitalize().replace("-", " ") for choice in parameter.choices])
+            combo.currentIndexChanged.connect(lambda index: report(parameter.choices[index]))
+            return combo
+        spin = QSpinBox() if parameter.kind == "int" else QDoubleSpinBox()
+        spin.setRange(parameter.minimum, parameter.maximum)
+        if parameter.kind == "float":
+            step = (parameter.maximum - parameter.minimum) / FLOAT_STEPS
+            spin.setSingleStep(step)
+            spin.setDecimals(0 if step >= 1 else 2)
+        if parameter.unit:
+            spin.setSuffix(f" {parameter.unit}")
+        spin.setAccelerated(True)
+        spin.valueChanged.connect(report)
+        return spin

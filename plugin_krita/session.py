@@ -1,0 +1,117 @@
+"""What the dockers of all windows and Krita's actions share: documents' states and jobs."""
+
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+from krita import Krita
+
+from . import document as documents
+from .background import Background
+from .bindings import SCRIBBLES, DocumentState
+from .document import key_of
+from .engine import Engine
+from .ipc.errors import LimnerError
+from .job import Job, Notice
+from .pixels import SRGB
+from .profiles import Profiles, system_folders
+from .qt import QCoreApplication, QObject, QStandardPaths, QTimer, Signal
+
+CLOSED = ""
+"""Key of the notice of a run whose document was closed."""
+
+
+class Session(QObject):
+    """All that goes on in this Krita. changed: something that a docker shows is different."""
+
+    changed = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._states: Dict[str, DocumentState] = {}
+        self._jobs: Dict[str, Job] = {}
+        self._notices: Dict[str, Notice] = {}
+        self._background = Background()
+        self._profiles = Profiles([*_krita_folders(), *system_folders()])
+        self._background.submit(self._profiles.files, lambda _: None, lambda _: None)
+        self.engine = Engine(self._background, self._profiles)
+        self.engine.changed.connect(self.changed)
+        self.engine.look()
+        QCoreApplication.instance().aboutToQuit.connect(self._close)
+
+    def state(self, document: Any) -> DocumentState:
+        """The document's settings."""
+        key = documents.identity(document)
+        if key not in self._states:
+            self._states[key] = DocumentState(document)
+        return self._states[key]
+
+    def job(self, document: Any) -> Optional[Job]:
+        """The job that runs for the document, or None."""
+        return self._jobs.get(documents.identity(document))
+
+    def notice(self, document: Any) -> Optional[Notice]:
+        """What to say of the document's last run, or of one whose document was closed."""
+        own = self._notices.get(documents.identity(document))
+        return own or self._notices.get(CLOSED)
+
+    def run(self, document: Any) -> None:
+        """Runs the document's operation; does nothing where it runs already."""
+        key = documents.identity(document)
+        if key in self._jobs:
+            return
+        try:
+            job = Job(self.state(document), self.engine, self._profiles)
+        except LimnerError as error:
+            self._notices[key] = Notice.of(error)
+            self.changed.emit()
+            return
+        self._jobs[key] = job
+        self._notices.pop(key, None)
+        self._notices.pop(CLOSED, None)
+        job.changed.connect(self.changed)
+        job.ended.connect(lambda notice: self._ended(key, document, notice))
+        job.start()
+        self.changed.emit()
+
+    def cancel(self, document: Any) -> None:
+        """Cancels the document's job, where there is one."""
+        job = self.job(document)
+        if job is not None:
+            job.cancel()
+
+    def add_scribbles(self, document: Any) -> None:
+        """Adds a layer for scribbles over the line art, binds it and makes it active."""
+        state = self.state(document)
+        lines = state.primary()
+        layer = document.createNode(SCRIBBLES, "paintlayer")
+        if layer.colorModel() != "RGBA":
+            layer.setColorSpace("RGBA", "U8", SRGB)
+        parent = document.rootNode() if lines is None else lines.parentNode()
+        parent.addChildNode(layer, lines)
+        # Krita's layer list knows a new layer only after the event loop's next turn.
+        QTimer.singleShot(0, lambda: document.setActiveNode(layer))
+        for entry in state.operation.inputs:
+            if entry.kind == "scribbles":
+                state.bind(entry.role, key_of(layer))
+        self.changed.emit()
+
+    def _ended(self, key: str, document: Any, notice: Notice) -> None:
+        del self._jobs[key]
+        self._notices[key if documents.is_open(document) else CLOSED] = notice
+        self.changed.emit()
+
+    def _close(self) -> None:
+        for job in list(self._jobs.values()):
+            job.cancel()
+        self._background.close()
+
+
+def _krita_folders() -> List[Path]:
+    """Where Krita itself finds profiles: its own, then the user's and the system's."""
+    program = Path(QCoreApplication.applicationDirPath()).parent
+    data = QStandardPaths.StandardLocation.GenericDataLocation
+    return [
+        program / "share/color/icc",
+        Path(Krita.getAppDataLocation()) / "color/icc",
+        *(Path(folder) / "color/icc" for folder in QStandardPaths.standardLocations(data)),
+    ]

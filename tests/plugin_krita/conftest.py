@@ -1,0 +1,255 @@
+"""A real Krita with the docker installed, and an engine outside it."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ipc import connection
+from ipc.client import Client
+from tests import editors
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PLUGIN = Path(__file__).parent / "limner_test"
+START, ANSWER = 180.0, 60.0
+DEPTHS = {"U8": "<u1", "U16": "<u2", "F16": "<f2", "F32": "<f4"}
+CHANNELS = {"RGBA": 4, "GRAYA": 2, "CMYKA": 5}
+
+
+class Krita:
+    """A running Krita; `krita.click("limner_run")` calls the function in limner_test/actions.py."""
+
+    def __init__(self, folder: Path, home: Path) -> None:
+        self.folder, self.home = folder, home
+        self._log = (folder / "krita.log").open("wb")
+        port = folder / "port"
+        self._process = editors.start(
+            ["krita", "--nosplash"],
+            shared=[folder, home],
+            screen="1600x1000",
+            log=self._log,
+            env={
+                **_places(folder),
+                "LIMNER_HOME": str(home),
+                "LIMNER_TEST_PORT": str(port),
+                "PYTHONWARNINGS": "ignore",
+            },
+        )
+        self._socket = socket.create_connection(("127.0.0.1", int(self._announced(port))))
+        self._lines = self._socket.makefile("rw")
+
+    def _announced(self, port: Path) -> str:
+        deadline = time.monotonic() + START
+        while not port.exists():
+            ended = self._process.poll() is not None
+            assert not ended and time.monotonic() < deadline, self.log()
+            time.sleep(0.05)
+        return port.read_text()
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            self._lines.write(json.dumps([name, arguments]) + "\n")
+            self._lines.flush()
+            answer = json.loads(self._lines.readline() or '{"error": "Krita is gone"}')
+            assert "error" not in answer, f"{answer['error']}\n{self.log()}"
+            return answer["value"]
+
+        return call
+
+    def log(self) -> str:
+        """The end of what Krita printed; it complains of its own plug-ins all the time."""
+        lines = (self.folder / "krita.log").read_text(errors="replace").splitlines()
+        return "\n".join([line for line in lines if "QPainter" not in line][-20:])
+
+    def wait(self, wanted: Callable[[dict[str, Any]], bool], seconds: float = ANSWER) -> dict:
+        """The docker's state once it is as wanted."""
+        deadline = time.monotonic() + seconds
+        while not wanted(state := self.state()):
+            assert time.monotonic() < deadline, f"{state}\n{self.errors()}\n{self.log()}"
+            time.sleep(0.01)
+        return state
+
+    def wait_until(self, done: Callable[[], bool], seconds: float = ANSWER) -> None:
+        """Returns once `done` holds."""
+        self.wait(lambda _: done(), seconds)
+
+    def wait_until_at_work(self) -> None:
+        """Returns once the engine computes for the docker."""
+        waiting = ("Reading", "Starting", "Waiting", "Decode")
+        self.wait(lambda state: state["running"] and not state["progress"].startswith(waiting))
+
+    def run(self) -> str:
+        """Clicks Run and returns what the docker says at the end."""
+        assert self.click("limner_run")
+        return self.finish()
+
+    def finish(self) -> str:
+        """What the docker says once the job has ended."""
+        return self.wait(lambda state: state["can_run"] and not state["running"])["notice"]
+
+    def paint(self, path: str, pixels: np.ndarray) -> None:
+        """Fills a layer; pixels in Krita's own order of channels."""
+        file = self.folder / "pixels.raw"
+        file.write_bytes(np.ascontiguousarray(pixels).tobytes())
+        self.write(path, str(file))
+
+    def pixels(self, path: str, height: int) -> np.ndarray:
+        """A layer's pixels in Krita's own order of channels."""
+        file = self.folder / "pixels.raw"
+        model, depth, _ = self.read(path, str(file))
+        data = np.frombuffer(file.read_bytes(), DEPTHS[depth])
+        return data.reshape(height, -1, CHANNELS[model])
+
+    def seen(self, height: int) -> np.ndarray:
+        """The picture as the artist sees it, 8-bit BGRA."""
+        file = self.folder / "pixels.raw"
+        self.picture(str(file))
+        return np.frombuffer(file.read_bytes(), np.uint8).reshape(height, -1, 4)
+
+    def close_all(self) -> None:
+        """Closes every document."""
+        while left := self.documents():
+            self.close_document()
+            self.wait_until(lambda left=left: self.documents() < left)
+
+    def quit(self) -> int:
+        """Closes the documents and quits as the artist does; returns the exit status."""
+        self.close_all()
+        self.trigger_later("file_quit")
+        return self._process.wait(60)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it no longer runs."""
+        return self._process.poll() is not None
+
+    def again(self) -> "Krita":
+        """A new one in the same home."""
+        self.kill()
+        (self.folder / "port").unlink()
+        return Krita(self.folder, self.home)
+
+    def kill(self) -> None:
+        """Ends it at once."""
+        self._socket.close()
+        self._process.kill()
+        self._process.wait()
+        self._log.close()
+
+
+class Engine:
+    """`limner serve`, outside the editors' folder."""
+
+    def __init__(self, home: Path) -> None:
+        self._environment = {**os.environ, "LIMNER_HOME": str(home), "PYTHONPATH": str(REPOSITORY)}
+        self._file = home / "engine.json"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Starts it and waits until it can be reached."""
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "engine.cli", "serve"], env=self._environment
+        )
+        deadline = time.monotonic() + START
+        while not self._file.exists():
+            assert self._process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.05)
+
+    def kill_worker(self) -> None:
+        """Kills the process that does the work."""
+        with pytest.MonkeyPatch.context() as patch, Client("test") as client:
+            patch.setenv("LIMNER_HOME", str(self._file.parent))
+            client.connect(connection.read())
+            os.kill(client.status()["worker"]["pid"], signal.SIGKILL)
+
+    def end(self) -> None:
+        """Kills it with what belongs to it, as a crash would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+
+def _places(folder: Path) -> dict[str, str]:
+    """A home of Krita's own."""
+    return {
+        "HOME": str(folder),
+        "XDG_CONFIG_HOME": str(folder / "config"),
+        "XDG_DATA_HOME": str(folder / "data"),
+        "XDG_CACHE_HOME": str(folder / "cache"),
+        "XDG_RUNTIME_DIR": str(folder / "runtime"),
+    }
+
+
+def _install(folder: Path, home: Path) -> None:
+    """Installs the docker as `limner install krita` does, and the tests' own plug-in beside it."""
+    from engine import install
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {**_places(folder), "LIMNER_HOME": str(home)}.items():
+            patch.setenv(name, value)
+        install.install("krita")
+    plugins = folder / "data" / "krita" / "pykrita"
+    shutil.copytree(PLUGIN, plugins / PLUGIN.name)
+    shutil.move(plugins / PLUGIN.name / "limner_test.desktop", plugins)
+    settings = folder / "config" / "kritarc"
+    settings.write_text(settings.read_text() + "enable_limner_test=true\n")
+    # Software rendering needs no OpenGL, and starts faster without.
+    (folder / "config" / "kritadisplayrc").write_text("[General]\nOpenGLRenderer=none\n")
+    (folder / "runtime").mkdir(mode=0o700)
+
+
+@pytest.fixture(scope="session")
+def limner_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where Krita's docker and the engine outside meet."""
+    return tmp_path_factory.mktemp("engine-home")
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory, limner_home: Path) -> Iterator[list[Krita]]:
+    """The Krita that runs: one for all tests, since it takes a while to start."""
+    editors.folder()
+    folder = tmp_path_factory.mktemp("krita")
+    _install(folder, limner_home)
+    running = [Krita(folder, limner_home)]
+    yield running
+    running[0].kill()
+
+
+@pytest.fixture(scope="session")
+def engine(limner_home: Path) -> Iterator[Engine]:
+    """A running engine."""
+    engine = Engine(limner_home)
+    engine.start()
+    yield engine
+    engine.end()
+
+
+@pytest.fixture
+def krita(running: list[Krita], engine: Engine) -> Iterator[Krita]:
+    """Krita without a document, and an engine; fails the test for an exception nobody caught."""
+    if running[0].has_ended:
+        running[0] = running[0].again()
+    krita = running[0]
+    yield krita
+    if not krita.has_ended:
+        krita.close_all()
+        assert krita.errors() == []
+
+
+@pytest.fixture
+def shots(tmp_path: Path) -> Path:
+    """Where screenshots go, for somebody to look at: $LIMNER_SHOTS, or nowhere in particular."""
+    folder = Path(os.environ.get("LIMNER_SHOTS", tmp_path))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -1,0 +1,305 @@
+"""What a test can do in Krita. Layers are named by their path, as in "Flat colours/Flats"."""
+
+import time
+from pathlib import Path
+
+from krita import Krita, Palette, Selection
+from limner import turns
+
+if int(Krita.instance().version().split(".")[0]) >= 6:
+    from PyQt6.QtCore import QByteArray, QRegularExpression, Qt, QTimer
+    from PyQt6.QtWidgets import QComboBox, QWidget
+else:
+    from PyQt5.QtCore import QByteArray, QRegularExpression, Qt, QTimer
+    from PyQt5.QtWidgets import QComboBox, QWidget
+
+ERRORS = []
+MASKS = ("selectionmask", "transparencymask")
+
+
+def _document():
+    return Krita.instance().activeDocument()
+
+
+def _layer(path):
+    node = _document().rootNode()
+    for name in path.split("/"):
+        node = next(child for child in node.childNodes() if child.name() == name)
+    return node
+
+
+def _docker():
+    window = Krita.instance().activeWindow()
+    return next(d for d in window.dockers() if d.objectName() == "limner_docker")
+
+
+def _widget(name):
+    return _docker().findChild(QWidget, name)
+
+
+def errors():
+    """Exceptions that nobody caught since the last call."""
+    found = list(ERRORS)
+    ERRORS.clear()
+    return found
+
+
+def version():
+    return Krita.instance().version()
+
+
+def show_docker(width):
+    """Shows the docker alone in its own window of that width."""
+    docker = _docker()
+    docker.setFloating(True)
+    docker.setVisible(True)
+    docker.resize(width, 640)
+
+
+def new_document(width, height, model, depth, profile):
+    """A document with one layer, named Background; returns its profile."""
+    krita = Krita.instance()
+    document = krita.createDocument(width, height, "test", model, depth, profile, 96.0)
+    krita.activeWindow().addView(document)
+    return document.colorProfile()
+
+
+def open_document(path):
+    krita = Krita.instance()
+    document = krita.openDocument(path)
+    krita.activeWindow().addView(document)
+
+
+def save(path):
+    document = _document()
+    document.setBatchmode(True)
+    document.saveAs(path)
+
+
+def close_document():
+    """Closes the document in view, unsaved, as the artist does."""
+    _document().setModified(False)
+    trigger("file_close")
+
+
+def documents():
+    return len(Krita.instance().documents())
+
+
+def show_document(index):
+    """Shows another tab."""
+    Krita.instance().activeWindow().views()[index].setVisible()
+
+
+def add_layer(name, kind):
+    """Adds a layer on top."""
+    document = _document()
+    document.rootNode().addChildNode(document.createNode(name, kind), None)
+
+
+def activate(path):
+    _document().setActiveNode(_layer(path))
+
+
+def write(path, file):
+    """Fills a layer with the raw bytes in a file; a test may wait for it."""
+    document = _document()
+    data = QByteArray(Path(file).read_bytes())
+    _layer(path).setPixelData(data, 0, 0, document.width(), document.height())
+    document.refreshProjection()
+    document.waitForDone()
+
+
+def read(path, file):
+    """Writes a layer's raw bytes into a file; returns its model, depth and profile."""
+    document, layer = _document(), _layer(path)
+    data = layer.pixelData(0, 0, document.width(), document.height())
+    Path(file).write_bytes(bytes(data))
+    return [layer.colorModel(), layer.colorDepth(), layer.colorProfile()]
+
+
+def picture(file):
+    """Writes what the artist sees, raw."""
+    document = _document()
+    document.waitForDone()
+    Path(file).write_bytes(bytes(document.pixelData(0, 0, document.width(), document.height())))
+
+
+def select(x, y, width, height):
+    selection = Selection()
+    selection.select(x, y, width, height, 255)
+    _document().setSelection(selection)
+
+
+def deselect():
+    Krita.instance().action("deselect").trigger()
+
+
+def tree():
+    """Layers from top to bottom: [path, blending mode]."""
+    found = []
+
+    def look(parent, prefix):
+        for node in reversed(parent.childNodes()):
+            if node.type() not in MASKS:
+                found.append([prefix + node.name(), node.blendingMode()])
+                look(node, prefix + node.name() + "/")
+
+    look(_document().rootNode(), "")
+    return found
+
+
+def active_layer():
+    return _document().activeNode().name()
+
+
+def rename(path, name):
+    _layer(path).setName(name)
+
+
+def annotation():
+    return bytes(_document().annotation("limner")).decode()
+
+
+def trigger(action):
+    """Triggers one of Krita's actions."""
+    Krita.instance().action(action).trigger()
+
+
+def trigger_later(action):
+    """Triggers it once this call has been answered."""
+    QTimer.singleShot(0, lambda: trigger(action))
+
+
+def shortcut(action):
+    return Krita.instance().action(action).shortcut().toString()
+
+
+def click(name):
+    """Clicks a button of the docker; False where it cannot be clicked."""
+    button = _widget(name)
+    if not button.isEnabled():
+        return False
+    button.click()
+    return True
+
+
+def choose(name, text):
+    """Chooses an entry of a list, as the artist does: opens it, picks, closes."""
+    combo = _docker().findChild(QComboBox, name)
+    combo.showPopup()
+    entries = [combo.itemText(i).strip() for i in range(combo.count())]
+    index = entries.index(text)
+    combo.hidePopup()
+    combo.setCurrentIndex(index)
+    combo.activated.emit(index)
+
+
+def choices(name):
+    combo = _docker().findChild(QComboBox, name)
+    combo.showPopup()
+    combo.hidePopup()
+    return [combo.itemText(i) for i in range(combo.count())]
+
+
+def palette(name):
+    """The colours of one of Krita's palettes, 8-bit RGB."""
+    colours = Palette(Krita.instance().resources("palette")[name])
+    swatches = [colours.colorSetEntryByIndex(i) for i in range(colours.colorsCountTotal())]
+    return [
+        [round(255 * part) for part in swatch.color().componentsOrdered()[:3]]
+        for swatch in swatches
+    ]
+
+
+def set_value(name, value):
+    """Sets a spin box."""
+    _widget(name).setValue(value)
+
+
+def value(name):
+    widget = _widget(name)
+    if hasattr(widget, "currentText"):
+        return widget.currentText()
+    return widget.isChecked() if hasattr(widget, "isChecked") else widget.value()
+
+
+def state():
+    """What the docker shows."""
+    notice, progress = _widget("limner_notice"), _widget("limner_progress")
+    return {
+        "engine": _widget("limner_engine").text(),
+        "notice": notice.text() if notice.isVisibleTo(_docker()) else "",
+        "running": progress.isVisibleTo(_docker()),
+        "progress": progress.text(),
+        "can_run": _widget("limner_run").isEnabled(),
+    }
+
+
+def grab(file):
+    """A screenshot of the docker."""
+    return _docker().grab().save(file)
+
+
+def grab_window(file):
+    return Krita.instance().activeWindow().qwindow().grab().save(file)
+
+
+def clipped():
+    """Widgets of the docker that are narrower than what they show."""
+    return [
+        widget.objectName()
+        for widget in _docker().findChildren(QWidget, QRegularExpression("^limner_"))
+        if widget.isVisibleTo(_docker()) and widget.width() < widget.minimumSizeHint().width()
+    ]
+
+
+class Stopwatch:
+    """How long the main thread was busy at a stretch.
+
+    gaps: between two calls of a 5 ms timer, as the artist feels them. slices: of the docker's own
+    work. Both in ms, with the stage that the docker showed.
+    """
+
+    running = None
+
+    def __init__(self):
+        self.gaps, self.slices, self.last = [], [], time.perf_counter()
+        self.timer = QTimer()
+        self.timer.setTimerType(Qt.TimerType.PreciseTimer)
+        self.timer.timeout.connect(self._tick)
+        self.timer.start(5)
+        self._step = turns.Turns._step
+        turns.Turns._step = self._timed(self._step)
+
+    def stop(self):
+        self.timer.stop()
+        turns.Turns._step = self._step
+
+    def _tick(self):
+        now = time.perf_counter()
+        self._note(self.gaps, now - self.last)
+        self.last = now
+
+    def _timed(self, step):
+        def timed(own):
+            begun = time.perf_counter()
+            step(own)
+            self._note(self.slices, time.perf_counter() - begun)
+
+        return timed
+
+    @staticmethod
+    def _note(where, seconds):
+        where.append([round(1000 * seconds, 1), _widget("limner_progress").text()])
+
+
+def start_stopwatch():
+    Stopwatch.running = Stopwatch()
+
+
+def stop_stopwatch():
+    """The longest gaps and slices."""
+    watch = Stopwatch.running
+    watch.stop()
+    return {kind: sorted(getattr(watch, kind), reverse=True)[:10] for kind in ("gaps", "slices")}
