@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import os
 import struct
 import zipfile
@@ -234,6 +235,9 @@ def _decoded_tiff(data: bytes) -> tuple[Codes, bytes | None]:
 
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         page: Any = file.pages[0]
+        # Where a damaged tag promises more strips than are listed, tifffile would make up millions.
+        if math.prod(page.chunked) > len(page.dataoffsets) or max(page.shape) > MAX_SIDE:
+            raise ValueError("its parts do not make up its size")
         codes = page.asarray()
         icc = page.tags.get("InterColorProfile")
         orientation = page.tags.valueof("Orientation", default=1)

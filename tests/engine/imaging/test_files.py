@@ -280,6 +280,16 @@ def test_what_is_no_picture_is_a_bad_file(tmp_path):
     assert error_of(read, tmp_path / "a.tif").code == "bad-file"
 
 
+def test_a_tiff_that_promises_too_much_is_refused(tmp_path):
+    """With a few rows a strip, a damaged height would mean millions of strips that are not there."""
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.zeros((64, 64), np.uint8), rowsperstrip=1, metadata=None)
+    with tifffile.TiffFile(path, mode="r+b") as file:
+        file.pages[0].tags["ImageLength"].overwrite(2**31 - 1)
+
+    assert error_of(read, path).code == "bad-file"
+
+
 @pytest.mark.parametrize("ending", [".png", ".tif", ".jpg", ".webp", ".ora"])
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.floats(0, 1, exclude_max=True), garbage=st.binary(min_size=1, max_size=6))

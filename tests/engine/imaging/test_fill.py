@@ -110,7 +110,7 @@ def test_a_stroke_on_ink_alone_means_what_lies_under_it():
 
 
 def test_ink_under_a_stroke_does_not_count():
-    picture, _, _ = assigned(two_rooms(width=21), (RED, 120, 90, 158, 96))
+    picture, _, _ = assigned(two_rooms(width=21), (RED, 120, 90, 161, 96))
     assert at(picture, LEFT) == RED
     assert at(picture, RIGHT) == 0
 
