@@ -35,7 +35,7 @@ from tests import drawings
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
 PATIENCE = 60.0
-SMALL, LARGE = 64, 1600
+SMALL, LARGE = 64, 3200
 
 
 def lines(size: int) -> Plane:

@@ -281,7 +281,7 @@ def test_what_is_no_picture_is_a_bad_file(tmp_path):
 
 
 def test_a_tiff_that_promises_too_much_is_refused(tmp_path):
-    """A damaged height with a row for each strip would mean millions of strips that are not there."""
+    """A damaged height, with a row for each strip, would mean millions of missing strips."""
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, np.zeros((64, 64), np.uint8), rowsperstrip=1, metadata=None)
     with tifffile.TiffFile(path, mode="r+b") as file:
