@@ -78,7 +78,9 @@ def save(path):
 
 def close_document():
     """Closes the document in view, unsaved, as the artist does."""
-    _document().setModified(False)
+    for document in Krita.instance().documents():
+        # Else Krita would ask, and wait for an answer.
+        document.setModified(False)
     trigger("file_close")
 
 
