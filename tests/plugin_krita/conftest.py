@@ -1,5 +1,6 @@
 """A real Krita with the docker installed, and an engine outside it."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -116,17 +117,31 @@ class Krita:
         self.picture(str(file))
         return np.frombuffer(file.read_bytes(), np.uint8).reshape(height, -1, 4)
 
+    def close(self) -> None:
+        """Closes the document in view."""
+        # Krita 5.2 crashes where a document goes while the layer list still catches up with it.
+        time.sleep(0.5)
+        left = self.documents()
+        self.close_document()
+        self.wait_until(lambda: self.documents() < left)
+
     def close_all(self) -> None:
         """Closes every document."""
-        while left := self.documents():
-            self.close_document()
-            self.wait_until(lambda left=left: self.documents() < left)
+        while self.documents():
+            self.close()
 
     def quit(self) -> int:
         """Closes the documents and quits as the artist does; returns the exit status."""
         self.close_all()
         self.trigger_later("file_quit")
         return self._process.wait(60)
+
+    def answers(self) -> bool:
+        """Whether it lives and hears us; a crash takes a moment to end the process."""
+        try:
+            return not self.has_ended and bool(self.version())
+        except (AssertionError, ConnectionError):
+            return False
 
     @property
     def has_ended(self) -> bool:
@@ -238,13 +253,18 @@ def engine(limner_home: Path) -> Iterator[Engine]:
 @pytest.fixture
 def krita(running: list[Krita], engine: Engine) -> Iterator[Krita]:
     """Krita without a document, and an engine; fails the test for an exception nobody caught."""
-    if running[0].has_ended:
+    if not running[0].answers():
         running[0] = running[0].again()
     krita = running[0]
     yield krita
     if not krita.has_ended:
-        krita.close_all()
-        assert krita.errors() == []
+        errors = krita.errors()
+        # Krita 5.2 now and then crashes on closing a document just changed; the test is over by
+        # then, and the next one gets a new Krita.
+        with contextlib.suppress(ConnectionError):
+            krita.close_all()
+            errors += krita.errors()
+        assert errors == []
 
 
 @pytest.fixture

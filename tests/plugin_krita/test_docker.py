@@ -486,7 +486,7 @@ def test_the_result_of_a_closed_document_is_dropped_with_a_word(krita: Krita) ->
     open_large_drawing(krita, number=4)
     assert krita.click("limner_run")
 
-    krita.close_document()
+    krita.close()
 
     state = krita.wait(lambda state: "closed" in state["notice"])
     assert state["notice"] == (
@@ -514,7 +514,7 @@ def test_settings_travel_with_the_file(krita: Krita) -> None:
     assert kept["report"]["parameters"]["gap"] == 7
     file = str(krita.folder / "kept.kra")
     krita.save(file)
-    krita.close_document()
+    krita.close()
 
     krita.open_document(file)
 
