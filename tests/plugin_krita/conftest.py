@@ -46,7 +46,8 @@ class Krita:
                 "PYTHONWARNINGS": "ignore",
             },
         )
-        self._socket = socket.create_connection(("127.0.0.1", int(self._announced(port))))
+        address = ("127.0.0.1", int(self._announced(port)))
+        self._socket = socket.create_connection(address, timeout=2 * ANSWER)
         self._lines = self._socket.makefile("rw")
 
     def _announced(self, port: Path) -> str:
@@ -140,7 +141,7 @@ class Krita:
         """Whether it lives and hears us; a crash takes a moment to end the process."""
         try:
             return not self.has_ended and bool(self.version())
-        except (AssertionError, ConnectionError):
+        except (AssertionError, OSError):
             return False
 
     @property
