@@ -1,0 +1,1 @@
+"""The only room that trains: data by licence, packs, one loop, recipes, export and model cards."""
