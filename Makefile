@@ -35,5 +35,5 @@ bench: .venv/installed-dev
 	touch $@
 
 .venv/installed-dev: .venv/installed
-	$(PIP) --group dev
+	$(PIP) --editable '.[train]' --group dev
 	touch $@

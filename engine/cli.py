@@ -36,6 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     for operation in catalog.CATALOG:
         _add_operation(commands, operation)
     _add_engine_commands(commands)
+    _add_models_commands(commands)
     _add_install_commands(commands)
     return parser
 
@@ -183,6 +184,48 @@ def _demo(arguments: argparse.Namespace) -> None:
     from engine import demo
 
     print(demo.run(arguments.output))
+
+
+def _add_models_commands(commands: Commands[argparse.ArgumentParser]) -> None:
+    models = commands.add_parser("models", help="networks: list, verify, add and remove your own")
+    actions = models.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    listing = actions.add_parser("list", help="which networks there are")
+    listing.set_defaults(handler=_models_list)
+    verify = actions.add_parser("verify", help="check digests, and results where torch is there")
+    verify.set_defaults(handler=_models_verify)
+    add = actions.add_parser("add", help="use an ONNX file of your own for a role")
+    add.add_argument("file", type=Path, metavar="FILE", help="the network with its weights inside")
+    add.add_argument("--role", required=True, metavar="ROLE", help="see 'limner models list'")
+    add.set_defaults(handler=_models_add)
+    remove = actions.add_parser("remove", help="go back to the built-in network")
+    remove.add_argument("role", metavar="ROLE", help="the role that your own network has")
+    remove.set_defaults(handler=_models_remove)
+
+
+def _models_list(_: argparse.Namespace) -> None:
+    from engine import models_command
+
+    print(models_command.table())
+
+
+def _models_verify(_: argparse.Namespace) -> int:
+    from engine import models_command
+
+    text, sound = models_command.verify()
+    print(text)
+    return 0 if sound else 1
+
+
+def _models_add(arguments: argparse.Namespace) -> None:
+    from engine import models_command
+
+    print(models_command.add(arguments.file, arguments.role))
+
+
+def _models_remove(arguments: argparse.Namespace) -> None:
+    from engine import models_command
+
+    print(models_command.remove(arguments.role))
 
 
 def _add_install_commands(commands: Commands[argparse.ArgumentParser]) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import ipc
-from engine import install
+from engine import install, machine
 from ipc import catalog, connection, launch, paths
 from ipc.errors import LimnerError
 
@@ -29,6 +29,7 @@ LIBRARIES = {
     "imagecodecs": "imagecodecs",
     "pyzmq": "zmq",
     "psutil": "psutil",
+    "safetensors": "safetensors",
 }
 
 
@@ -38,6 +39,7 @@ def examine() -> tuple[str, bool]:
     for title, section in (
         ("System", _system()),
         ("Libraries", _libraries()),
+        ("Networks", _networks()),
         ("Paths", _paths()),
         ("Editors", _editors()),
         ("Engine", _engine()),
@@ -72,13 +74,13 @@ def _system() -> Iterator[tuple[str, bool]]:
 def _graphics() -> str:
     tool = shutil.which("nvidia-smi")
     if not tool:
-        return "no NVIDIA driver found; every operation runs on the processor"
+        return "no NVIDIA driver found"
     query = [tool, "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"]
     try:
         answer = subprocess.run(query, capture_output=True, text=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError) as error:
         return f"nvidia-smi failed ({type(error).__name__})"
-    return f"{answer.stdout.strip()} (every operation of this version runs on the processor)"
+    return answer.stdout.strip()
 
 
 def _libraries() -> Iterator[tuple[str, bool]]:
@@ -99,6 +101,22 @@ def _missing_library(error: ImportError) -> str:
         name = package.get(found[1], found[1])
         return f"The system library {found[1]} is not there; install it (Debian: {name})."
     return f"Install Limner anew ({error})."
+
+
+def _networks() -> Iterator[tuple[str, bool]]:
+    try:
+        onnxruntime = importlib.import_module("onnxruntime")
+        from engine import models_command, runtime
+    except ImportError as error:
+        yield f"onnxruntime: MISSING. {_missing_library(error)}", False
+        return
+    device, torch = runtime.device(), machine.versions().get("torch")
+    by_torch = device != "cpu" and torch is not None
+    runner = f"torch {torch}" if by_torch else f"onnxruntime {onnxruntime.__version__}"
+    yield f"Run on: {device}, with {runner}", True
+    for folder in runtime.folders():
+        for path in sorted(folder.glob("*.json")):
+            yield from models_command.check_files(path)
 
 
 def _paths() -> Iterator[tuple[str, bool]]:

@@ -74,8 +74,8 @@ class Cancelled(LimnerError):
 class Cache:
     """What operations prepared once, kept for the next run; least recently used goes first.
 
-    Keys hold content digests, so an entry never goes stale. Size is that of the numpy arrays found
-    in an entry (itself, or in its attributes, items or fields, one level down).
+    Keys hold content digests, so an entry never goes stale. An entry's size is what it says in
+    `nbytes`, or that of the numpy arrays in its attributes, items or fields, one level down.
     """
 
     def __init__(self, budget: int) -> None:
@@ -97,13 +97,14 @@ class Cache:
 
 
 def _array_bytes(value: Any) -> int:
-    parts = [value]
+    if hasattr(value, "nbytes"):
+        return int(value.nbytes)
     if isinstance(value, Mapping):
-        parts += value.values()
+        parts = list(value.values())
     elif isinstance(value, Sequence):
-        parts += value
+        parts = list(value)
     else:
-        parts += getattr(value, "__dict__", {}).values()
+        parts = list(getattr(value, "__dict__", {}).values())
     return sum(part.nbytes for part in parts if isinstance(part, np.ndarray))
 
 

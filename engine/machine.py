@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes.util
 import importlib.metadata
+import importlib.util
 import os
 import platform
 import sys
@@ -12,12 +14,38 @@ import psutil
 
 import ipc
 
-LIBRARIES = ("numpy", "opencv-python", "scikit-image", "scipy", "pillow", "imagecodecs", "pyzmq")
+LIBRARIES = (
+    "numpy",
+    "opencv-python",
+    "scikit-image",
+    "scipy",
+    "pillow",
+    "imagecodecs",
+    "pyzmq",
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "torch",
+)
 
 
 def device() -> str:
-    """What operations run on."""
-    return "cpu"
+    """What networks run on as far as drivers and $LIMNER_DEVICE tell: cuda, mps or cpu."""
+    return "cpu" if os.environ.get("LIMNER_DEVICE") == "cpu" else _graphics()
+
+
+@lru_cache(maxsize=1)
+def _graphics() -> str:
+    if ctypes.util.find_library("nvcuda" if sys.platform == "win32" else "cuda"):
+        return "cuda"
+    apple = sys.platform == "darwin" and platform.machine() == "arm64"
+    return "mps" if apple and importlib.util.find_spec("torch") else "cpu"
+
+
+def threads() -> int:
+    """Processors that this process may use."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def memory_budget() -> int:

@@ -69,6 +69,7 @@ def run_operation(
         "seed": checked.get("seed"),
         "versions": machine.versions(),
         "device": machine.device(),
+        "networks": _networks(layers),
         "sizes": {
             "canvas": list(canvas),
             "inputs": [[plane.role, plane.width, plane.height] for plane in planes],
@@ -191,8 +192,8 @@ def _inputs(
 
 def _selects(mask: Raster) -> bool:
     """Whether any pixel lies inside: brightness × alpha over 0."""
-    bright = mask.rgb.max(axis=-1) > 0
-    return bool((bright if mask.alpha is None else bright & (mask.alpha > 0)).any())
+    bright = mask.rgb > 0
+    return bool((bright if mask.alpha is None else bright & (mask.alpha > 0)[..., None]).any())
 
 
 def _content(plane: Plane, digest: str, canvas: tuple[int, int]) -> str:
@@ -224,6 +225,12 @@ def _encode(
 def _has_colour(layer: Layer) -> bool:
     red, green, blue = (layer.pixels[..., channel] for channel in range(3))
     return bool((np.abs(red - green) > GREY).any() or (np.abs(green - blue) > GREY).any())
+
+
+def _networks(layers: Sequence[Layer]) -> list[Any]:
+    """What ran to make the layers, each network once."""
+    told = [layer.metadata["network"] for layer in layers if "network" in layer.metadata]
+    return [network for i, network in enumerate(told) if network not in told[:i]]
 
 
 def _own_version() -> dict[str, str]:

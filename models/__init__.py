@@ -1,1 +1,1 @@
-"""Networks, one file each, and their weights. None has been trained yet."""
+"""Networks, one file each, and their weights; `registry` lists them without loading any."""

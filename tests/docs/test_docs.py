@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ipc.errors import CODES
+from models import registry
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DOCS = REPOSITORY / "docs"
@@ -36,6 +37,17 @@ def test_every_error_code_is_raised_somewhere(code):
     assert any(
         f'"{code}"' in p.read_text(encoding="utf-8") for p in sources if p.name != "errors.py"
     )
+
+
+def test_the_page_on_networks_says_what_each_role_takes_and_gives():
+    text = (DOCS / "networks.md").read_text(encoding="utf-8")
+    told = dict(re.findall(r"^\| `([a-z-]+)` \| (.*) \|$", text, re.M))
+
+    assert sorted(told) == sorted(network.role for network in registry.networks())
+    for network in registry.networks():
+        ports = (*network.inputs, *network.outputs)
+        shapes = [(port.name, str(port.channels)) for port in ports]
+        assert re.findall(r"`(\w+)` N × (\d+) ×", told[network.role]) == shapes
 
 
 def test_links_between_the_documents_lead_somewhere():
