@@ -25,7 +25,7 @@ def section(operation: Operation) -> str:
         "",
         operation.summary,
         "",
-        f"    limner {operation.id} {primary.upper()} [options] -o OUT",
+        f"    limner {operation.id} {_required(operation)} [options] -o OUT",
         "",
         "| input | kind | | |",
         "|---|---|---|---|",
@@ -43,6 +43,12 @@ def section(operation: Operation) -> str:
         exact = " Never dithered." if output.exact else ""
         lines.append(f"| {output.role} | {output.kind} | {output.help}{exact} |")
     return "\n".join(lines) + "\n"
+
+
+def _required(operation: Operation) -> str:
+    """The inputs that the command cannot do without, as they are typed."""
+    needed = [f"--{given.role} FILE" for given in operation.inputs[1:] if given.required]
+    return " ".join([operation.primary.role.upper(), *needed])
 
 
 def _shown(parameter: Parameter) -> str:

@@ -116,6 +116,18 @@ class Operation:
         """Whether results go under the primary layer (line art) instead of above it."""
         return self.primary.kind == "line-art"
 
+    @property
+    def works_on_composite(self) -> bool:
+        """Whether it looks at a thing within a picture: a mask, which it needs, says where."""
+        return self.primary.kind == "image" and any(
+            entry.kind == "mask" and entry.required for entry in self.inputs
+        )
+
+    @property
+    def makes_mask(self) -> bool:
+        """Whether its main result is a mask: in an editor the selection, or a mask on the layer."""
+        return self.outputs[0].kind == "mask"
+
     def input(self, role: str) -> Input:
         """The input of that role. Raises LimnerError unknown-input."""
         for candidate in self.inputs:
@@ -257,6 +269,63 @@ CATALOG: Tuple[Operation, ...] = (
             Output("picture", "picture", "Harmonized", "The picture in its new colours."),
             Output("swatches", "palette", "Palette", "The main colours before and after."),
         ),
+    ),
+    Operation(
+        "select-subject",
+        "Select subject",
+        "Finds the main thing in a photograph or a drawing and selects it, edges and all.",
+        (
+            Input("image", "image", "The picture to search.", required=True),
+            Input("mask", "mask", "Where to search: the subject is looked for inside only."),
+        ),
+        (
+            Parameter(
+                "width",
+                "choice",
+                "auto",
+                "Quality",
+                "How much of the network runs: 0.25 is quickest, 1.0 surest; auto fits the device.",
+                choices=("auto", "0.25", "0.5", "0.75", "1.0"),
+            ),
+            Parameter(
+                "feather",
+                "float",
+                0.0,
+                "Feather",
+                "How far the edge is softened; 0 keeps it as sharp as it is in the picture.",
+                minimum=0,
+                maximum=250,
+                unit="px",
+            ),
+        ),
+        (Output("subject", "mask", "Subject", "White where the subject is.", exact=True),),
+    ),
+    Operation(
+        "harmonize-composite",
+        "Harmonize composite",
+        "Gives a pasted thing the light and colours of the picture around it; detail is kept.",
+        (
+            Input("image", "image", "The whole picture, pasted thing included.", required=True),
+            Input(
+                "mask",
+                "mask",
+                "The pasted thing: white is inside, soft edges count.",
+                required=True,
+            ),
+        ),
+        (
+            Parameter(
+                "strength",
+                "float",
+                100.0,
+                "Strength",
+                "How far the pasted thing changes.",
+                minimum=0,
+                maximum=100,
+                unit="%",
+            ),
+        ),
+        (Output("picture", "picture", "Harmonized", "The picture, pasted thing at home in it."),),
     ),
 )
 

@@ -4,7 +4,7 @@ Straight (un-premultiplied) alpha, RGBA or grey(+alpha) order, little-endian, ro
 """
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Dict, Mapping, Optional, Union
 
 from .errors import LimnerError
@@ -99,6 +99,42 @@ class Plane:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise _malformed(f"no usable description ({error})") from error
+
+
+def is_opaque(plane: Plane) -> bool:
+    """Whether no pixel lets anything through that lies under it."""
+    pixels = plane.width * plane.height
+    return plane.channels in (1, 3) or _alpha(plane) == _ONE[plane.depth] * pixels
+
+
+def coverage(plane: Plane) -> Plane:
+    """A layer as a mask: inside is where it has pixels, softly; an opaque one is as it was.
+
+    So an opaque layer, as any mask, counts by its brightness. The values are not changed.
+    """
+    if is_opaque(plane):
+        return plane
+    return replace(plane, channels=1, data=_alpha(plane), icc=None)
+
+
+_ONE = {"u8": b"\xff", "u16": b"\xff\xff", "f16": b"\x00\x3c", "f32": b"\x00\x00\x80\x3f"}
+
+
+_PIECE = 1 << 18
+"""Pixels handled at once; an editor's interface stands still meanwhile."""
+
+
+def _alpha(plane: Plane) -> bytearray:
+    sample = DEPTH_BYTES[plane.depth]
+    pixel, alpha = plane.channels * sample, bytearray()
+    data = memoryview(plane.data).cast("B")
+    for first in range(0, len(data), _PIECE * pixel):
+        piece = bytes(data[first : first + _PIECE * pixel])
+        part = bytearray(len(piece) // plane.channels)
+        for byte in range(sample):
+            part[byte::sample] = piece[pixel - sample + byte :: pixel]
+        alpha += part
+    return alpha
 
 
 def _malformed(what: str) -> LimnerError:

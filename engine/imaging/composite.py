@@ -39,7 +39,7 @@ def flatten(operation: Operation, primary: Plane, layers: Sequence[Plane]) -> Pl
     """The picture with its result layers, bottom layer first in `layers`.
 
     Line-art results lie under the lines: under opaque paper these multiply, as in the editors.
-    A picture result lies above its source.
+    A picture result lies above its source; a mask hides what it has outside.
     """
     width, height = primary.width, primary.height
     base = decode(primary)
@@ -48,6 +48,9 @@ def flatten(operation: Operation, primary: Plane, layers: Sequence[Plane]) -> Pl
         shown = _rgba(base)
     for layer in layers:
         whole = _rgba(decode(on_canvas(layer, width, height)))
+        if layer.attributes.get("kind") == "mask":
+            shown[..., 3] *= whole[..., 0]
+            continue
         shown = blend(
             shown,
             whole,

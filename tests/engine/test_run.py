@@ -13,6 +13,7 @@ from engine.run import run_operation
 from ipc import catalog
 from ipc.errors import LimnerError
 from ipc.planes import Plane
+from models import registry
 from tests import drawings
 
 SIZE = 96
@@ -328,3 +329,16 @@ def test_floats_that_are_no_numbers_do_no_harm(bad):
     results, _ = run("harmonize-palette", plane("image", photo, "f32"))
 
     assert np.isfinite(np.delete(pixels(results[0]).reshape(-1, 3), 3 * 160 + 4, axis=0)).all()
+
+
+def test_the_report_names_the_networks_that_ran():
+    mask = np.zeros((PHOTO.height, PHOTO.width, 1), np.uint8)
+    mask[20:40, 20:40] = 255
+
+    (harmonized,), report = run("harmonize-composite", PHOTO, plane("mask", mask))
+    _, without = run("harmonize-palette", PHOTO)
+
+    (network,) = report["networks"]
+    assert network == harmonized.attributes["metadata"]["network"]
+    assert network["digest"] == registry.find("harmonize-composite").digest
+    assert without["networks"] == []
