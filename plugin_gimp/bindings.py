@@ -4,7 +4,7 @@ from typing import Any, Dict, List, Optional, Sequence
 
 from gi.repository import Gimp
 
-from . import pixels
+from . import document, kept, pixels
 from .ipc.catalog import Input, Operation
 from .ipc.errors import LimnerError
 from .ipc.planes import Plane
@@ -13,6 +13,9 @@ SCRIBBLES = "scribbles"
 """Kind of input, and the name by which its layer is found."""
 IN_PLACE = "in-place"
 """GIMP's own argument of picture operations."""
+RESULT = "result"
+"""GIMP's own argument of operations that make a mask: SELECTION or LAYER_MASK."""
+SELECTION, LAYER_MASK = "selection", "layer-mask"
 
 
 def layer_inputs(operation: Operation) -> List[Input]:
@@ -30,14 +33,29 @@ def palette_inputs(operation: Operation) -> List[Input]:
     return [entry for entry in operation.inputs if entry.kind == "palette"]
 
 
+def mask_inputs(operation: Operation) -> List[Input]:
+    """Inputs for which the selection is taken, or a layer where one is chosen."""
+    return [entry for entry in operation.inputs if entry.kind == "mask"]
+
+
+def own_arguments(operation: Operation) -> List[str]:
+    """Names of the arguments that come from GIMP instead of the catalogue."""
+    if operation.makes_mask:
+        return [RESULT]
+    return [] if operation.works_on_line_art else [IN_PLACE]
+
+
 def suggest(operation: Operation, selected: Gimp.Layer, config: Gimp.ProcedureConfig) -> None:
     """Fills in the layers that the artist most likely means.
 
-    Those of the last run stay where they are of this image.
+    Those of the last run stay where they are of this image; where a mask goes is the image's own.
     """
     image = selected.get_image()
+    place = kept.read(image, kept.CHOICES).get(operation.id)
+    if operation.makes_mask and place in (SELECTION, LAYER_MASK):
+        config.set_property(RESULT, place)
     chosen: Dict[str, Optional[Gimp.Layer]] = {}
-    for entry in layer_inputs(operation):
+    for entry in layer_inputs(operation) + mask_inputs(operation):
         layer = config.get_property(entry.role)
         chosen[entry.role] = layer if layer and layer.get_image() == image else None
         if entry.kind == SCRIBBLES:
@@ -46,6 +64,13 @@ def suggest(operation: Operation, selected: Gimp.Layer, config: Gimp.ProcedureCo
         chosen[operation.primary.role] = _lines(selected, chosen.get(SCRIBBLES))
     for role, layer in chosen.items():
         config.set_property(role, layer)
+
+
+def keep_choices(operation: Operation, image: Gimp.Image, config: Gimp.ProcedureConfig) -> None:
+    """Keeps with the image where the artist wants the operation's mask."""
+    if operation.makes_mask:
+        choices = kept.read(image, kept.CHOICES)
+        kept.write(image, kept.CHOICES, {**choices, operation.id: config.get_property(RESULT)})
 
 
 def _named(image: Gimp.Image, name: str) -> Optional[Gimp.Layer]:
@@ -101,12 +126,10 @@ def read_inputs(
 
     Raises LimnerError missing-input, empty-mask, bad-profile.
     """
-    image = primary.get_image()
-    planes = [pixels.read(primary, operation.primary.role, bare=bare)]
+    planes = [_read_primary(operation, primary, bare)]
     for entry in operation.inputs[1:]:
         if entry.kind == "mask":
-            _check_selection(primary)
-            plane = pixels.read_selection(image, entry.role)
+            plane = _read_mask(operation, entry, primary, config.get_property(entry.role), bare)
         else:
             given = config.get_property(entry.role)
             _check_other(operation, entry, primary, given)
@@ -115,6 +138,61 @@ def read_inputs(
         if plane:
             planes.append(plane)
     return planes
+
+
+def _read_primary(operation: Operation, primary: Gimp.Layer, bare: bool) -> Plane:
+    """The primary layer; where the operation looks at a thing in a picture, all under it too."""
+    role = operation.primary.role
+    if operation.works_on_composite and not bare:
+        _check_shown(primary)
+        return pixels.read_with_below(primary, role)
+    # A mask made earlier hides what the operation has to see.
+    own_mask = operation.makes_mask and document.has_own_mask(primary, operation.id)
+    return pixels.read(primary, role, bare=bare, masked=not own_mask)
+
+
+def _check_shown(layer: Gimp.Layer) -> None:
+    outer: Optional[Gimp.Layer] = layer
+    while outer:
+        if not outer.get_visible():
+            raise LimnerError(
+                "missing-input",
+                f"The layer '{layer.get_name()}' is hidden, so it is no part of the picture.",
+                "Show it and run again.",
+            )
+        outer = outer.get_parent()
+
+
+def _read_mask(
+    operation: Operation,
+    entry: Input,
+    primary: Gimp.Layer,
+    chosen: Optional[Gimp.Layer],
+    bare: bool,
+) -> Optional[Plane]:
+    """The layer chosen, else the selection, else the shape of a pasted thing's own layer.
+
+    A layer that covers everything counts by its brightness; a selection that the operation made
+    itself does not count. Raises LimnerError missing-input.
+    """
+    if chosen and chosen != primary:
+        return pixels.read_shape(chosen, entry.role) or pixels.read(chosen, entry.role)
+    plane = pixels.read_selection(primary.get_image(), entry.role)
+    if plane and not chosen and not kept.is_made(primary.get_image(), operation.id, plane):
+        if bare or not operation.works_on_composite:
+            _check_selection(primary)
+        return plane
+    if not entry.required:
+        return None
+    is_pasted = not bare and any(layer.get_visible() for layer in pixels.below(primary))
+    shape = pixels.read_shape(primary, entry.role) if is_pasted else None
+    if shape is None:
+        raise LimnerError(
+            "missing-input",
+            f"'{operation.title}' does not know which part of the picture is meant.",
+            f"Select it, or choose the layer that it lies on as '{entry.role}', and run again.",
+        )
+    return shape
 
 
 def _check_selection(primary: Gimp.Layer) -> None:

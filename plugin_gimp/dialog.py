@@ -4,8 +4,8 @@ from typing import Any, List, Tuple
 
 from gi.repository import Gimp, GimpUi, GObject, Gtk
 
-from .bindings import IN_PLACE, all_layers, layer_inputs, palette_inputs
-from .ipc.catalog import Operation
+from .bindings import all_layers, layer_inputs, mask_inputs, own_arguments, palette_inputs
+from .ipc.catalog import Input, Operation
 
 SPACING = 6
 WIDTH = 60
@@ -25,10 +25,10 @@ def ask(
     content.pack_start(_text(operation.summary), False, False, SPACING)
     layers = [(_path(layer), layer) for layer in all_layers(image.get_layers())]
     palettes = [(palette.get_name(), palette) for palette in Gimp.palettes_get_list("")]
-    inputs = layer_inputs(operation) + palette_inputs(operation)
-    for entry in inputs:
+    for entry in layer_inputs(operation) + palette_inputs(operation) + mask_inputs(operation):
         things = palettes if entry.kind == "palette" else layers
-        options = things if entry.required else [("None", None), *things]
+        needs_one = entry.required and entry.kind != "mask"
+        options = things if needs_one else [(_without(operation, entry), None), *things]
         row = Gtk.Box(spacing=SPACING)
         label = Gtk.Label.new_with_mnemonic(config.find_property(entry.role).nick)
         label.set_xalign(0)
@@ -43,14 +43,24 @@ def ask(
     for parameter in operation.parameters:
         if parameter.kind in ("int", "float"):
             labels.add_widget(dialog.get_scale_entry(parameter.name, 1.0).get_label())
-    own = [] if operation.works_on_line_art else [IN_PLACE]
-    dialog.fill([parameter.name for parameter in operation.parameters] + own)
+    names = [parameter.name for parameter in operation.parameters]
+    dialog.fill(names + own_arguments(operation))
     if operation.works_on_line_art:
         note = "Lines on opaque paper are set to Multiply, so that the colours show."
+        content.pack_start(_text(note), False, False, SPACING)
+    if operation.works_on_composite:
+        note = "The picture is the selected layer with all that lies under it."
         content.pack_start(_text(note), False, False, SPACING)
     agreed = dialog.run()
     dialog.destroy()
     return agreed
+
+
+def _without(operation: Operation, entry: Input) -> str:
+    """What is taken where no layer or palette is chosen."""
+    if entry.kind != "mask":
+        return "None"
+    return "Selection, else the layer itself" if operation.works_on_composite else "Selection"
 
 
 def _text(words: str) -> Gtk.Label:

@@ -5,7 +5,7 @@ from typing import Iterator, Optional, Sequence
 
 from gi.repository import Gegl, Gimp
 
-from . import pixels
+from . import kept, pixels
 from .ipc.errors import LimnerError
 from .ipc.planes import Plane
 
@@ -23,7 +23,7 @@ def add_under(lines: Gimp.Layer, title: str, planes: Sequence[Plane]) -> None:
     """
     image = lines.get_image()
     with _one_step(image, planes):
-        if pixels.is_opaque(lines) and lines.get_mode() == Gimp.LayerMode.NORMAL:
+        if pixels.is_paper(lines) and lines.get_mode() == Gimp.LayerMode.NORMAL:
             lines.set_mode(Gimp.LayerMode.MULTIPLY)
         group = Gimp.GroupLayer.new(image, title)
         image.insert_layer(group, lines.get_parent(), image.get_item_position(lines) + 1)
@@ -31,12 +31,62 @@ def add_under(lines: Gimp.Layer, title: str, planes: Sequence[Plane]) -> None:
             _insert(image, plane, group, 0)
 
 
-def add_above(source: Gimp.Layer, planes: Sequence[Plane]) -> None:
-    """Puts results, bottom layer first, directly above the source."""
+def add_above(source: Gimp.Layer, operation: str, planes: Sequence[Plane]) -> None:
+    """Puts results, bottom layer first, directly above the source and its earlier results."""
     image = source.get_image()
     with _one_step(image, planes):
-        for plane in reversed(planes):
-            _insert(image, plane, source.get_parent(), image.get_item_position(source))
+        place = image.get_item_position(source)
+        siblings = source.get_parent().get_children() if source.get_parent() else image.get_layers()
+        while place and kept.read(siblings[place - 1], kept.MADE).get("operation") == operation:
+            place -= 1
+        for plane in planes:
+            layer = _insert(image, plane, source.get_parent(), place)
+            kept.write(layer, kept.MADE, {"operation": operation})
+
+
+def select(image: Gimp.Image, operation: str, plane: Plane) -> None:
+    """Makes a mask the selection, soft values included."""
+    with _one_step(image, [plane]):
+        size, colour = (image.get_width(), image.get_height()), Gegl.Color.new("black")
+        channel = Gimp.Channel.new(image, plane.name, *size, 100.0, colour)
+        image.insert_channel(channel, None, 0)
+        pixels.write_values(channel, plane, plane.x, plane.y)
+        image.select_item(Gimp.ChannelOps.REPLACE, channel)
+        image.remove_channel(channel)
+    made = pixels.read_selection(image, plane.role)
+    if made:
+        kept.note_made(image, operation, made)
+
+
+def put_mask(layer: Gimp.Layer, operation: str, plane: Plane) -> None:
+    """Makes a mask the layer's, in place of one made earlier."""
+    image = layer.get_image()
+    with _one_step(image, [plane]):
+        if layer.get_mask():
+            layer.remove_mask(Gimp.MaskApplyMode.DISCARD)
+        mask = layer.create_mask(Gimp.AddMaskType.BLACK)
+        layer.add_mask(mask)
+        _, x, y = layer.get_offsets()
+        pixels.write_values(mask, plane, plane.x - x, plane.y - y)
+        kept.note_made(mask, operation, pixels.read_mask(mask))
+        # Else the next run, and the artist's brush, would have the mask instead of the layer.
+        layer.set_edit_mask(False)
+
+
+def has_own_mask(layer: Gimp.Layer, operation: str) -> bool:
+    """Whether the operation made the layer's mask, and nobody changed it since."""
+    mask = layer.get_mask()
+    return mask is not None and kept.is_made(mask, operation, pixels.read_mask(mask))
+
+
+def check_maskable(layer: Gimp.Layer, operation: str) -> None:
+    """Raises LimnerError cannot-write where the layer has a mask of the artist's."""
+    if layer.get_mask() and not has_own_mask(layer, operation):
+        raise LimnerError(
+            "cannot-write",
+            f"The layer '{layer.get_name()}' has a mask already.",
+            "Apply or delete that mask, or choose the selection as 'Result', and run again.",
+        )
 
 
 def check_writable(layer: Gimp.Layer) -> None:
@@ -116,7 +166,7 @@ def _nothing_selected(image: Gimp.Image) -> Iterator[None]:
 
 def _insert(
     image: Gimp.Image, plane: Plane, parent: Optional[Gimp.GroupLayer], position: int
-) -> None:
+) -> Gimp.Layer:
     with pixels.as_layer(plane, image) as drawn:
         layer = Gimp.Layer.new_from_drawable(drawn, image)
     image.insert_layer(layer, parent, position)
@@ -124,3 +174,4 @@ def _insert(
     layer.set_offsets(plane.x, plane.y)
     layer.set_mode(MODES[plane.attributes.get("blending", "normal")])
     layer.set_opacity(100.0 * plane.attributes.get("opacity", 1.0))
+    return layer

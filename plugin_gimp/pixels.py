@@ -1,12 +1,13 @@
 """GIMP's drawables as planes, and planes as GIMP's layers; no value changes on the way."""
 
 from contextlib import contextmanager
-from typing import Iterator, Optional, Tuple
+from dataclasses import replace
+from typing import Iterator, List, Optional, Tuple
 
 from gi.repository import Babl, Gegl, Gimp
 
 from .ipc.errors import LimnerError
-from .ipc.planes import Plane
+from .ipc.planes import Plane, coverage, is_opaque
 
 DEPTHS = {"u8": "u8", "u16": "u16", "half": "f16", "float": "f32"}
 """Our name of each of GIMP's component types that travels as it is."""
@@ -23,17 +24,77 @@ STRIP = 64 << 20
 """Bytes read or written at once; GEGL counts them in 32 bits."""
 
 
-def read(layer: Gimp.Layer, role: str, *, bare: bool = False) -> Plane:
+def read(layer: Gimp.Layer, role: str, *, bare: bool = False, masked: bool = True) -> Plane:
     """The layer as the artist sees it, without its opacity and mode.
 
     bare: without its mask and effects too, which is what is written when it is changed in place.
+    masked: whether its mask hides anything.
     """
     image = layer.get_image()
-    if bare or not (layer.is_group() or layer.get_mask() or layer.get_filters()):
+    has_mask = masked and layer.get_mask() is not None
+    if bare or not (layer.is_group() or has_mask or layer.get_filters()):
         _, x, y = layer.get_offsets()
         return _plane(layer, image, role, layer.get_name(), x, y)
-    with _drawn(layer, image) as drawn:
+    with _drawn(layer, image, masked) as drawn:
         return _plane(drawn, image, role, layer.get_name(), 0, 0)
+
+
+def read_with_below(layer: Gimp.Layer, role: str) -> Plane:
+    """The layer and all that lies under it, as the artist would see it with nothing above."""
+    image = layer.get_image()
+    copy = image.duplicate()
+    try:
+        for other in above(_twin(layer, copy)):
+            other.set_visible(False)
+        drawn = Gimp.Layer.new_from_visible(copy, copy, layer.get_name())
+        return _plane(drawn, image, role, layer.get_name(), 0, 0)
+    finally:
+        copy.delete()
+
+
+def _twin(layer: Gimp.Layer, copy: Gimp.Image) -> Gimp.Layer:
+    """The layer in a copy of its image."""
+    parent = layer.get_parent()
+    siblings = _twin(parent, copy).get_children() if parent else copy.get_layers()
+    return siblings[layer.get_image().get_item_position(layer)]
+
+
+def above(layer: Gimp.Layer) -> List[Gimp.Layer]:
+    """All that lies over the layer, in its group and in the groups around it."""
+    siblings, place, parent = _neighbours(layer)
+    return siblings[:place] + (above(parent) if parent else [])
+
+
+def below(layer: Gimp.Layer) -> List[Gimp.Layer]:
+    """All that lies under the layer, in its group and in the groups around it."""
+    siblings, place, parent = _neighbours(layer)
+    return siblings[place + 1 :] + (below(parent) if parent else [])
+
+
+def _neighbours(layer: Gimp.Layer) -> Tuple[List[Gimp.Layer], int, Optional[Gimp.Layer]]:
+    """The layers of the same group from top to bottom, the layer's place there, and the group."""
+    image, parent = layer.get_image(), layer.get_parent()
+    siblings = parent.get_children() if parent else image.get_layers()
+    return list(siblings), image.get_item_position(layer), parent
+
+
+def read_shape(layer: Gimp.Layer, role: str) -> Optional[Plane]:
+    """Where the layer has pixels, softly, as a mask; None where it covers the whole canvas."""
+    plane, image = read(layer, role), layer.get_image()
+    if not is_opaque(plane):
+        return coverage(plane)
+    right, bottom = plane.x + plane.width, plane.y + plane.height
+    reaches = right >= image.get_width() and bottom >= image.get_height()
+    if plane.x <= 0 and plane.y <= 0 and reaches:
+        return None
+    inside = b"\xff" * (plane.width * plane.height)
+    return replace(plane, channels=1, depth="u8", data=inside, icc=None)
+
+
+def read_mask(mask: Gimp.LayerMask) -> Plane:
+    """The stored values of a layer's mask."""
+    size = mask.get_width(), mask.get_height()
+    return Plane("mask", mask.get_name(), *size, 1, "f32", _read(mask, "Y float"))
 
 
 def read_selection(image: Gimp.Image, role: str) -> Optional[Plane]:
@@ -59,7 +120,7 @@ def read_palette(palette: Gimp.Palette, role: str) -> Plane:
     return Plane(role, palette.get_name(), len(colours), 1, 3, "f32", b"".join(colours))
 
 
-def is_opaque(layer: Gimp.Layer) -> bool:
+def is_paper(layer: Gimp.Layer) -> bool:
     """Whether more than half of the layer hides what lies under it, as paper does."""
     alpha = _read(layer, "A u8")
     return 2 * alpha.count(255) > len(alpha)
@@ -95,7 +156,7 @@ def as_layer(plane: Plane, image: Gimp.Image) -> Iterator[Gimp.Layer]:
 
 
 @contextmanager
-def _drawn(layer: Gimp.Layer, image: Gimp.Image) -> Iterator[Gimp.Layer]:
+def _drawn(layer: Gimp.Layer, image: Gimp.Image, masked: bool) -> Iterator[Gimp.Layer]:
     """The layer with its children, mask and effects drawn together, as large as the canvas."""
     grey = image.get_base_type() == Gimp.ImageBaseType.GRAY
     copy = Gimp.Image.new_with_precision(
@@ -109,6 +170,8 @@ def _drawn(layer: Gimp.Layer, image: Gimp.Image) -> Iterator[Gimp.Layer]:
             copy.set_color_profile(image.get_color_profile())
         twin = Gimp.Layer.new_from_drawable(layer, copy)
         copy.insert_layer(twin, None, 0)
+        if twin.get_mask() and not masked:
+            twin.remove_mask(Gimp.MaskApplyMode.DISCARD)
         twin.set_visible(True)
         twin.set_opacity(100.0)
         twin.set_mode(Gimp.LayerMode.NORMAL)
@@ -186,11 +249,21 @@ def _read(drawable: Gimp.Drawable, encoding: Optional[str]) -> bytearray:
     return data
 
 
-def _write(layer: Gimp.Layer, encoding: str, plane: Plane) -> None:
-    buffer, data = layer.get_buffer(), memoryview(plane.data).cast("B")
+def write_values(mask: Gimp.Channel, plane: Plane, x: int, y: int) -> None:
+    """Writes the values of a mask plane into a channel or a layer's mask, at a place in it.
+
+    Stored values are what counts there, and a channel's, unlike a mask's, have a curve at 8 bit.
+    """
+    curved = mask.get_image().get_precision() == Gimp.Precision.U8_NON_LINEAR
+    is_channel = not isinstance(mask, Gimp.LayerMask)
+    _write(mask, "Y' u8" if curved and is_channel else "Y u8", plane, x, y)
+
+
+def _write(drawable: Gimp.Drawable, encoding: str, plane: Plane, x: int = 0, y: int = 0) -> None:
+    buffer, data = drawable.get_buffer(), memoryview(plane.data).cast("B")
     row_bytes = plane.byte_count // plane.height
     for top, rows in _strips(plane.height, row_bytes):
         strip = bytes(data[top * row_bytes : (top + rows) * row_bytes])
-        buffer.set(Gegl.Rectangle.new(0, top, plane.width, rows), encoding, strip)
+        buffer.set(Gegl.Rectangle.new(x, y + top, plane.width, rows), encoding, strip)
     buffer.flush()
-    layer.update(0, 0, plane.width, plane.height)
+    drawable.update(0, 0, drawable.get_width(), drawable.get_height())

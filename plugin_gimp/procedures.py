@@ -7,7 +7,7 @@ import gi
 from gi.repository import Gegl, Gimp, GLib, GObject
 
 from . import bindings, document, running
-from .bindings import IN_PLACE
+from .bindings import IN_PLACE, LAYER_MASK, RESULT, SELECTION
 from .ipc import catalog
 from .ipc.catalog import Operation, Parameter
 from .ipc.errors import LimnerError
@@ -52,12 +52,22 @@ def _add_arguments(procedure: Gimp.Procedure, operation: Operation) -> None:
     for entry in bindings.palette_inputs(operation):
         name = label(entry.role.capitalize())
         procedure.add_palette_argument(entry.role, name, entry.help, True, None, False, FLAGS)
+    for entry in bindings.mask_inputs(operation):
+        name = label(entry.role.capitalize())
+        procedure.add_layer_argument(entry.role, name, entry.help, True, FLAGS)
     for parameter in operation.parameters:
         unit = f" ({parameter.unit})" if parameter.unit else ""
         _add_parameter(procedure, parameter, label(parameter.title + unit))
-    if not operation.works_on_line_art:
+    own = bindings.own_arguments(operation)
+    if IN_PLACE in own:
         text = "Changes the layer itself instead of adding one above it."
         procedure.add_boolean_argument(IN_PLACE, label("In place"), text, False, FLAGS)
+    if RESULT in own:
+        text = "The result becomes the selection, or a mask that hides the rest of the layer."
+        choice = Gimp.Choice.new()
+        choice.add(SELECTION, 0, "Selection", text)
+        choice.add(LAYER_MASK, 1, "Layer mask", text)
+        procedure.add_choice_argument(RESULT, label("Result"), text, choice, SELECTION, FLAGS)
 
 
 def _add_parameter(procedure: Gimp.Procedure, parameter: Parameter, label: str) -> None:
@@ -113,6 +123,7 @@ def run(
         text = f"Limner failed ({error!r}). Please report it with what GIMP printed."
         return _ended(procedure, Gimp.PDBStatusType.EXECUTION_ERROR, text)
     if run_mode != Gimp.RunMode.NONINTERACTIVE:
+        bindings.keep_choices(operation, image, config)
         Gimp.displays_flush()
     return _ended(procedure, Gimp.PDBStatusType.SUCCESS)
 
@@ -125,22 +136,29 @@ def perform(
     Raises LimnerError; the image has not been touched then.
     """
     source = bindings.primary_layer(operation, drawables, config)
-    image = source.get_image()
-    in_place = not operation.works_on_line_art and config.get_property(IN_PLACE)
+    image, own = source.get_image(), bindings.own_arguments(operation)
+    in_place = IN_PLACE in own and config.get_property(IN_PLACE)
+    as_mask = RESULT in own and config.get_property(RESULT) == LAYER_MASK
     if in_place:
         document.check_writable(source)
+    if as_mask:
+        document.check_maskable(source, operation.id)
     planes = bindings.read_inputs(operation, source, config, bare=in_place)
     params = {p.name: config.get_property(p.name) for p in operation.parameters}
     results = running.run(operation, params, planes, (image.get_width(), image.get_height()))
     document.check_unchanged(source, planes[0], in_place)
     for note in {plane.attributes.get("metadata", {}).get("note") for plane in results} - {None}:
         Gimp.message(note)
-    if in_place:
+    if as_mask:
+        document.put_mask(source, operation.id, results[0])
+    elif operation.makes_mask:
+        document.select(image, operation.id, results[0])
+    elif in_place:
         document.write_into(source, results[0])
     elif operation.works_on_line_art:
         document.add_under(source, operation.title, results)
     else:
-        document.add_above(source, results)
+        document.add_above(source, operation.id, results)
 
 
 def _ask(

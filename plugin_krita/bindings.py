@@ -11,6 +11,7 @@ from .qt import QByteArray
 
 ANNOTATION = "limner"
 AUTOMATIC, NOTHING = "", "none"
+LAYER_MASK = "layer-mask"
 SCRIBBLES = "Scribbles"
 INDENT = "    "
 AUTOMATIC_TEXTS = {
@@ -20,10 +21,16 @@ AUTOMATIC_TEXTS = {
     "mask": "Selection",
 }
 """What an input is bound to until the artist chooses; the others are bound to nothing."""
+COMPOSITE_TEXTS = {"image": "Active layer and below", "mask": "Selection, else the layer"}
+"""The same for operations that look at a thing within a picture."""
+BELOW = "{} and below"
 
 
 class Made(NamedTuple):
-    """A result in the document. group: the group's id; digests: of its layers, as written."""
+    """A result in the document.
+
+    group: the id of the group, or of the mask; digests: of its layers, as written.
+    """
 
     operation: str
     primary: str
@@ -39,7 +46,9 @@ class DocumentState:
         self.operation = catalog.CATALOG[0]
         self.params: Dict[str, Dict[str, catalog.Value]] = {}
         self.bindings: Dict[str, Dict[str, str]] = {}
+        self.mask_places: Dict[str, str] = {}
         self.made: List[Made] = []
+        self.made_selections: Dict[str, str] = {}
         self.containers: List[str] = []
         self._last_primary = ""
         self._restore(bytes(document.annotation(ANNOTATION)))
@@ -50,7 +59,9 @@ class DocumentState:
             "operation": self.operation.id,
             "params": self.params,
             "bindings": self.bindings,
+            "mask_places": self.mask_places,
             "made": [made._asdict() for made in self.made],
+            "made_selections": self.made_selections,
             "containers": self.containers,
             "report": report,
         }
@@ -68,7 +79,9 @@ class DocumentState:
                 name: {role: str(key) for role, key in keys.items()}
                 for name, keys in kept["bindings"].items()
             }
+            self.mask_places = dict(kept.get("mask_places", {}))
             self.made = [Made(**made) for made in kept["made"]]
+            self.made_selections = dict(kept.get("made_selections", {}))
             self.containers = [str(key) for key in kept["containers"]]
         except (AttributeError, KeyError, TypeError, ValueError, LimnerError):
             # Written by another version: the settings start afresh.
@@ -88,8 +101,15 @@ class DocumentState:
         self.params.setdefault(self.operation.id, {})[name] = value
 
     def reset_values(self) -> None:
-        """Sets the operation's parameters back to their defaults."""
+        """Sets the operation's parameters, and the place of its mask, back to their defaults."""
         self.params.pop(self.operation.id, None)
+        self.mask_places.pop(self.operation.id, None)
+
+    @property
+    def mask_place(self) -> str:
+        """Where a mask goes that the operation makes: SELECTION, or LAYER_MASK."""
+        chosen = self.mask_places.get(self.operation.id)
+        return LAYER_MASK if chosen == LAYER_MASK else SELECTION
 
     def binding(self, role: str) -> str:
         """What the input is bound to: AUTOMATIC, NOTHING, or a source's key."""
@@ -101,7 +121,8 @@ class DocumentState:
 
     def choices(self, entry: catalog.Input) -> List[Tuple[str, str]]:
         """Keys and texts of all that an input can be bound to."""
-        texts = [(AUTOMATIC, AUTOMATIC_TEXTS.get(entry.kind, "None"))]
+        own = COMPOSITE_TEXTS if self.operation.works_on_composite else {}
+        texts = [(AUTOMATIC, own.get(entry.kind) or AUTOMATIC_TEXTS.get(entry.kind, "None"))]
         if not entry.required and entry.kind in AUTOMATIC_TEXTS:
             texts.append((NOTHING, "None"))
         if entry.kind == "palette":
@@ -117,13 +138,17 @@ class DocumentState:
             found = self._automatic(entry)
             if found is None or found == SELECTION:
                 return "None" if found is None else "Selection"
-            return f"{node_of(self.document, found).name()} (automatic)"
+            return f"{self._name(entry, node_of(self.document, found))} (automatic)"
         if key == NOTHING:
             return "None"
         if key.startswith(PALETTE):
             return key[len(PALETTE) :]
         node = node_of(self.document, key)
-        return "(layer is gone)" if node is None else node.name()
+        return "(layer is gone)" if node is None else self._name(entry, node)
+
+    def _name(self, entry: catalog.Input, node: Any) -> str:
+        with_below = self.operation.works_on_composite and entry is self.operation.primary
+        return BELOW.format(node.name()) if with_below else node.name()
 
     def sources(self) -> List[Source]:
         """Where the inputs of the next run come from, the primary one first.
@@ -135,7 +160,14 @@ class DocumentState:
             key = self.binding(entry.role)
             source = self._automatic(entry) if key == AUTOMATIC else key
             if source not in (None, NOTHING):
-                found.append(Source(entry.role, source))
+                composite = self.operation.works_on_composite and entry is self.operation.primary
+                found.append(Source(entry.role, source, with_below=composite))
+            elif entry.kind == "mask" and entry.required:
+                raise LimnerError(
+                    "missing-input",
+                    f"'{self.operation.title}' does not know which part of the picture is meant.",
+                    "Select it, or choose the layer that it lies on as 'Mask', and run again.",
+                )
         self.operation.check_roles([source.role for source in found])
         return found
 
@@ -159,12 +191,25 @@ class DocumentState:
             return self._primary_key()
         if entry.kind == "scribbles":
             return self.scribbles_key()
-        if entry.kind == "mask" and self.document.selection() is not None:
+        return self._mask_key() if entry.kind == "mask" else None
+
+    def _mask_key(self) -> Optional[str]:
+        """The selection, where this operation did not make it itself.
+
+        Without one a pasted thing's own layer says where the thing is.
+        """
+        own, selection = self.made_selections.get(self.operation.id), self.document.selection()
+        if selection is not None and not (own and own == documents.signature(selection)):
             return SELECTION
-        return None
+        layer = self.primary() if self.operation.works_on_composite else None
+        return key_of(layer) if layer and documents.is_over_something(layer) else None
 
     def _primary_key(self) -> Optional[str]:
         """The last layer that was active and could be the primary input, else the nearest one."""
+        if self.operation.works_on_composite:
+            chosen = node_of(self.document, self._chosen_mask())
+            if chosen is not None:
+                return key_of(chosen)
         taken, last = self._taken(), self._last_primary
         if last not in taken and node_of(self.document, last) is not None:
             return last
@@ -180,6 +225,11 @@ class DocumentState:
             if node.name().lower().startswith(SCRIBBLES.lower()):
                 return key_of(node)
         return None
+
+    def _chosen_mask(self) -> str:
+        """The layer that the artist chose as the mask."""
+        masks = (entry.role for entry in self.operation.inputs if entry.kind == "mask")
+        return next((key for key in map(self.binding, masks) if key.startswith("{")), "")
 
     def _taken(self) -> Set[str]:
         """Layers that are not the primary input: other inputs, and Limner's own results."""

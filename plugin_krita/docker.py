@@ -8,7 +8,7 @@ from . import document as documents
 from .inputs import InputForm
 from .ipc import catalog
 from .job import Notice
-from .parameters import ParameterForm
+from .parameters import MaskPlaceForm, ParameterForm
 from .qt import (
     QComboBox,
     QFrame,
@@ -43,6 +43,7 @@ class LimnerDocker(DockWidget):
         self._document: Any = None
         self._inputs: Optional[InputForm] = None
         self._parameters: Optional[ParameterForm] = None
+        self._mask_place: Optional[MaskPlaceForm] = None
         self._shown_operation = ""
         self.setWindowTitle("Limner")
         self._build()
@@ -155,18 +156,23 @@ class LimnerDocker(DockWidget):
         self._operations.setEnabled(state is not None)
         self._inputs.setEnabled(state is not None)
         self._parameters.setEnabled(state is not None)
+        self._mask_place.setEnabled(state is not None)
         if state is not None:
             self._inputs.show_state(state)
             self._parameters.show_values(state.values())
+            self._mask_place.show_place(state.mask_place)
 
     def _fill_forms(self, operation: catalog.Operation) -> None:
         while self._forms.count():
             self._forms.takeAt(0).widget().deleteLater()
         self._inputs = InputForm(operation, self._bind, self._add_scribbles)
         self._parameters = ParameterForm(operation, self._set_value)
+        self._mask_place = MaskPlaceForm(self._set_mask_place)
+        self._mask_place.setVisible(operation.makes_mask)
         self._forms.addWidget(self._inputs)
         self._forms.addWidget(_line())
         self._forms.addWidget(self._parameters)
+        self._forms.addWidget(self._mask_place)
 
     def _choose(self, index: int) -> None:
         self._session.state(self._document).operation = catalog.CATALOG[index]
@@ -178,6 +184,10 @@ class LimnerDocker(DockWidget):
 
     def _set_value(self, name: str, value: catalog.Value) -> None:
         self._session.state(self._document).set_value(name, value)
+
+    def _set_mask_place(self, place: str) -> None:
+        state = self._session.state(self._document)
+        state.mask_places[state.operation.id] = place
 
     def _reset_values(self) -> None:
         self._session.state(self._document).reset_values()

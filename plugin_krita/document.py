@@ -1,5 +1,6 @@
 """Krita's documents: finding layers, and reading what the artist sees of them."""
 
+import zlib
 from typing import Any, Dict, Generator, Iterator, List, NamedTuple, Optional, Tuple
 
 from krita import Krita, Palette
@@ -16,16 +17,25 @@ ATTEMPTS = 3
 """How often a layer is read anew when it changes meanwhile."""
 IDLE_LOOK = 20
 """Milliseconds between two looks at whether Krita has finished painting."""
+SAMPLED_ROWS = 64
+"""Rows by which a selection is told from another; all of them would take too long to look at."""
 
 Reading = Generator[Optional[int], None, Pixels]
 """Steps (see turns.py) that end with a layer's pixels."""
 
 
 class Source(NamedTuple):
-    """Where an input comes from. key: a layer's id, SELECTION, or PALETTE and a palette's name."""
+    """Where an input comes from.
+
+    key: a layer's id, SELECTION, or PALETTE and a palette's name. with_below: the layer together
+    with all that lies under it, as the artist would see it with nothing above. without: the ids of
+    masks that are left out.
+    """
 
     role: str
     key: str
+    with_below: bool = False
+    without: Tuple[str, ...] = ()
 
 
 def is_open(document: Any) -> bool:
@@ -60,8 +70,38 @@ def _below(parent: Any, depth: int) -> Iterator[Tuple[int, Any]]:
             yield from _below(node, depth + 1)
 
 
+def is_over_something(node: Any) -> bool:
+    """Whether anything that the artist sees lies under the layer."""
+    return any(_beside(node, slice(0, node.index()))) or (
+        node.parentNode().parentNode() is not None and is_over_something(node.parentNode())
+    )
+
+
+def _above(node: Any) -> Iterator[Any]:
+    """All that lies over the layer and is seen, in its group and in the groups around it."""
+    while node.parentNode() is not None:
+        yield from _beside(node, slice(node.index() + 1, None))
+        node = node.parentNode()
+
+
+def _beside(node: Any, places: slice) -> Iterator[Any]:
+    for other in node.parentNode().childNodes()[places]:
+        if other.visible() and not other.type().endswith("mask"):
+            yield other
+
+
+def signature(selection: Any) -> str:
+    """What tells a selection from any other."""
+    x, y = selection.x(), selection.y()
+    width, height = selection.width(), selection.height()
+    digest = zlib.crc32(repr((x, y, width, height)).encode())
+    for top in range(y, y + height, max(1, height // SAMPLED_ROWS)):
+        digest = zlib.crc32(memoryview(selection.pixelData(x, top, width, 1)), digest)
+    return f"{digest:08x}"
+
+
 def format_of(node: Any) -> Format:
-    """The colour space in which Krita gives a layer's pixels."""
+    """The colour space in which Krita gives the pixels of a layer or a document."""
     return Format(node.colorModel(), node.colorDepth(), node.colorProfile())
 
 
@@ -82,8 +122,10 @@ def read(document: Any, source: Source, profiles: Profiles) -> Reading:
     """
     if source.key.startswith(PALETTE):
         return (yield from _read_palette(source))
+    if source.with_below:
+        _require_shown(_require(document, source))
     for _ in range(ATTEMPTS):
-        pixels = yield from _read_strips(document, source)
+        pixels = yield from _read_whole(document, source)
         if pixels is not None:
             break
     else:
@@ -98,24 +140,49 @@ def read(document: Any, source: Source, profiles: Profiles) -> Reading:
     return pixels
 
 
-def _read_strips(document: Any, source: Source) -> Generator[Optional[int], None, Optional[Pixels]]:
-    """The pixels, or None where they changed between two readings."""
-    yield from _wait_until_idle(document)
-    width, height = document.width(), document.height()
+def _read_whole(document: Any, source: Source) -> Generator[Optional[int], None, Optional[Pixels]]:
+    """The pixels, or None where they changed meanwhile; from a copy where something is left out."""
+    yield from wait_until_idle(document)
+    left_out = [key for key in source.without if node_of(document, key) is not None]
+    if source.with_below:
+        left_out += [key_of(node) for node in _above(_require(document, source))]
+    if not left_out:
+        return (yield from _read_strips(document, source))
+    copy = document.clone()
+    try:
+        # Krita has no other way to merge a part of the layers; it takes as long as merging does.
+        for key in left_out:
+            node_of(copy, key).setVisible(False)
+        copy.refreshProjection()
+        yield None
+        return (yield from _read_strips(document, source, copy))
+    finally:
+        copy.setModified(False)
+        copy.close()
+
+
+def _read_strips(
+    document: Any, source: Source, copy: Any = None
+) -> Generator[Optional[int], None, Optional[Pixels]]:
+    """The pixels of the document, or of the copy; None where they changed between two readings."""
+    seen = copy or document
+    yield from wait_until_idle(document, copy)
+    width, height = seen.width(), seen.height()
     if source.key == SELECTION:
-        take, name, own = _selection(document).pixelData, "Selection", Format(MASK, "U8", "")
+        take, name, own = _selection(seen).pixelData, "Selection", Format(MASK, "U8", "")
     else:
-        node = _require(document, source)
-        # The projection is the layer with its masks, or the whole group.
-        take, name, own = node.projectionPixelData, node.name(), format_of(node)
+        node = _require(seen, source)
+        # The projection is the layer with its masks, the whole group, or the whole document.
+        take = seen.pixelData if source.with_below else node.projectionPixelData
+        name, own = node.name(), format_of(seen if source.with_below else node)
     rows = list(strips(width, height, take(0, 0, 1, 1).size()))
     parts = []
     for top, count in rows:
         parts.append(take(0, top, width, count))
         yield None
-    if len(parts) > 1:
+    if len(parts) > 1 and copy is None:
         # Krita tells nobody that a layer changed, so a second reading has to find out.
-        yield from _wait_until_idle(document)
+        yield from wait_until_idle(document)
         for (top, count), part in zip(rows, parts):
             if take(0, top, width, count) != part:
                 return None
@@ -123,14 +190,26 @@ def _read_strips(document: Any, source: Source) -> Generator[Optional[int], None
     return Pixels(source.role, name, width, height, own, parts)
 
 
-def _wait_until_idle(document: Any) -> Generator[Optional[int], None, None]:
-    """Waits until Krita has no stroke or update under way in the document."""
+def wait_until_idle(document: Any, copy: Any = None) -> Generator[Optional[int], None, None]:
+    """Waits until Krita has no stroke or update under way in the document, or in its copy."""
     while True:
         require_open(document)
-        if document.tryBarrierLock():
-            document.unlock()
+        if (copy or document).tryBarrierLock():
+            (copy or document).unlock()
             return
         yield IDLE_LOOK
+
+
+def _require_shown(node: Any) -> None:
+    name = node.name()
+    while node.parentNode() is not None:
+        if not node.visible():
+            raise LimnerError(
+                "missing-input",
+                f"The layer '{name}' is hidden, so it is no part of the picture.",
+                "Show it and run again.",
+            )
+        node = node.parentNode()
 
 
 def _require(document: Any, source: Source) -> Any:
@@ -173,7 +252,7 @@ def _converted(pixels: Pixels) -> Reading:
     finally:
         helper.setModified(False)
         helper.close()
-    return pixels._replace(format=target, strips=parts)
+    return pixels._replace(format=target, strips=parts, converted=True)
 
 
 def _krita_pixel_bytes(pixels: Pixels) -> int:

@@ -9,28 +9,34 @@ from .background import Background
 from .ipc import catalog, connection, launch
 from .ipc.client import Client
 from .ipc.errors import LimnerError
+from .ipc.planes import Plane, coverage, is_opaque
 from .pixels import Drawn, Format, Pixels, is_paper, pack, unpack
 from .profiles import Profiles
 from .qt import QObject, Signal
 
 LAYER_KINDS = ("layers", "picture")
-"""Kinds of output that become layers; labels and palettes stay in the engine."""
+"""Kinds of output that become layers; all but a main output that is a mask stay in the engine."""
 
 
 class Request(NamedTuple):
-    """A job: what to run on which pixels. pixels: the primary input first."""
+    """A job: what to run on which pixels.
+
+    pixels: the primary input first. own_mask: whether the mask is the primary layer's own coverage.
+    """
 
     operation: catalog.Operation
     params: Dict[str, Any]
     pixels: Sequence[Pixels]
     canvas: Sequence[int]
+    own_mask: bool = False
 
 
 class Answer(NamedTuple):
-    """What came of a job. on_paper: whether the primary layer is opaque."""
+    """What came of a job. notes: what the operation says; on_paper: primary layer is opaque."""
 
     layers: List[Drawn]
     report: Dict[str, Any]
+    notes: List[str]
     on_paper: bool
 
 
@@ -95,7 +101,7 @@ class Engine(QObject):
         self, request: Request, cancelled: threading.Event, tell: Callable[[float, str], None]
     ) -> Answer:
         profiles = self._profiles
-        planes = [pack(pixels, profiles.icc(pixels.format.profile)) for pixels in request.pixels]
+        planes = [self._plane(request, pixels) for pixels in request.pixels]
         on_paper = is_paper(request.pixels[0])
         self._say("Starting" if not self.device else "Working")
         tell(0.0, "Starting the engine" if not self.device else "Waiting for the engine")
@@ -109,12 +115,26 @@ class Engine(QObject):
                 (request.canvas[0], request.canvas[1]),
                 on_progress=tell,
                 cancelled=cancelled,
-                outputs=[o.role for o in request.operation.outputs if o.kind in LAYER_KINDS],
+                outputs=_wanted(request.operation),
             )
         tell(1.0, "Preparing the layers")
         layers = [unpack(p, Format.of(p, profiles.name(p.icc))) for p in result.planes]
+        notes = [str(p.attributes.get("metadata", {}).get("note", "")) for p in result.planes]
         self._say("")
-        return Answer(layers, result.report, on_paper)
+        return Answer(layers, result.report, [note for note in notes if note], on_paper)
+
+    def _plane(self, request: Request, pixels: Pixels) -> Plane:
+        """What travels of a layer; of one that is a mask, its coverage. Raises LimnerError."""
+        plane = pack(pixels, self._profiles.icc(pixels.format.profile))
+        if request.operation.input(pixels.role).kind != "mask":
+            return plane
+        if request.own_mask and is_opaque(plane):
+            raise LimnerError(
+                "missing-input",
+                f"The layer '{plane.name}' covers everything, so it shows no single thing.",
+                "Select the thing, or choose the layer that it lies on as 'Mask', and run again.",
+            )
+        return coverage(plane)
 
     def _client(self) -> Client:
         return Client(f"krita {Krita.instance().version()}")
@@ -135,6 +155,13 @@ class Engine(QObject):
     def _set(self, activity: str, device: str, problem: Optional[LimnerError]) -> None:
         self.activity, self.device, self.problem = activity, device, problem
         self.changed.emit()
+
+
+def _wanted(operation: catalog.Operation) -> List[str]:
+    """Roles of the outputs that have a place in a document."""
+    if operation.makes_mask:
+        return [operation.outputs[0].role]
+    return [output.role for output in operation.outputs if output.kind in LAYER_KINDS]
 
 
 _STATES = ("timed-out", "unsafe-connection", "version-mismatch", "wrong-secret")

@@ -5,8 +5,9 @@ import time
 from typing import Generator, List, NamedTuple, Optional
 
 from . import document as documents
-from . import result
+from . import masks, result
 from .bindings import DocumentState
+from .document import SELECTION
 from .engine import Answer, Engine, Request
 from .ipc.errors import LimnerError
 from .pixels import Pixels
@@ -29,6 +30,17 @@ class Notice(NamedTuple):
         return cls("error", f"{error.sentence} {error.next_step}")
 
 
+EDITED = "You edited the last result, so it stays."
+
+
+class Placed(NamedTuple):
+    """What was put into the document, and the undo steps that it took."""
+
+    what: str
+    steps: int
+    remarks: List[str]
+
+
 class Job(QObject):
     """A run of a document's operation with the settings of this moment.
 
@@ -44,7 +56,7 @@ class Job(QObject):
         self.fraction, self.stage, self.can_cancel = 0.0, "Reading the layers", True
         self._state, self._engine, self._profiles = state, engine, profiles
         self._operation, self._params = state.operation, state.values()
-        self._sources = state.sources()
+        self._sources, self._mask_place = state.sources(), state.mask_place
         self._converted: List[str] = []
         self._cancelled = threading.Event()
         self._over = False
@@ -64,16 +76,22 @@ class Job(QObject):
             self._fail(LimnerError("cancelled", "The job was cancelled.", "Run it again."))
 
     def _read(self) -> Generator[Optional[int], None, None]:
-        document = self._state.document
+        state, document = self._state, self._state.document
+        primary = self._sources[0]
+        if self._operation.makes_mask:
+            # A mask made earlier hides what the operation has to see.
+            earlier, edited = yield from result.find_earlier(state, self._operation, primary.key)
+            if earlier is not None and not edited:
+                primary = primary._replace(without=(earlier.group,))
         pixels: List[Pixels] = []
-        for source in self._sources:
+        for source in (primary, *self._sources[1:]):
             read = yield from documents.read(document, source, self._profiles)
-            node = documents.node_of(document, source.key)
-            if node is not None and documents.format_of(node) != read.format:
-                self._converted.append(read.name)
             pixels.append(read)
+            if read.converted and read.name not in self._converted:
+                self._converted.append(read.name)
+        own = any(source.key == primary.key for source in self._sources[1:])
         canvas = (document.width(), document.height())
-        request = Request(self._operation, self._params, pixels, canvas)
+        request = Request(self._operation, self._params, pixels, canvas, own)
         self._engine.submit(request, self._cancelled, self._progress, self._write, self._fail)
 
     def _progress(self, fraction: float, stage: str) -> None:
@@ -87,12 +105,26 @@ class Job(QObject):
             self._turns = Turns(self._insert(answer), self._fail)
 
     def _insert(self, answer: Answer) -> Generator[Optional[int], None, None]:
+        put = self._put_mask if self._operation.makes_mask else self._put_layers
+        placed = yield from put(answer)
+        self._state.save(answer.report)
+        seconds = time.monotonic() - self._begun
+        words = [
+            f"{self._operation.title}: {placed.what}, {seconds:.1f} s.",
+            *answer.notes,
+            *placed.remarks,
+            *(f"Krita converted “{name}” to sRGB for this." for name in self._converted),
+            "Undo once to remove the result"
+            + (f", {placed.steps} times for all of it." if placed.steps > 1 else "."),
+        ]
+        self._end(Notice("result", " ".join(word for word in words if word)))
+
+    def _put_layers(self, answer: Answer) -> Generator[Optional[int], None, Placed]:
         state, operation, primary = self._state, self._operation, self._sources[0].key
         prepared = yield from result.prepare(state, operation, answer)
         earlier, edited = yield from result.find_earlier(state, operation, primary)
         steps = yield from result.make_room(state, operation, primary)
-        self.can_cancel = False
-        self.changed.emit()
+        self._begin_to_write()
         multiplied, placing = yield from result.place(
             state,
             operation,
@@ -101,22 +133,34 @@ class Job(QObject):
             replaced=None if edited else earlier,
             on_paper=operation.works_on_line_art and answer.on_paper,
         )
-        state.save(answer.report)
-        layer = documents.node_of(state.document, primary)
-        name = "the picture" if layer is None else f"“{layer.name()}”"
         side = "under" if operation.works_on_line_art else "above"
         count = "1 layer" if prepared.layers == 1 else f"{prepared.layers} layers"
-        seconds = time.monotonic() - self._begun
-        steps += prepared.undo_steps + placing
-        words = [
-            f"{operation.title}: {count} {side} {name}, {seconds:.1f} s.",
+        name = self._primary_name()
+        remarks = [
             f"{name} now multiplies, since its paper is opaque." if multiplied else "",
-            "You edited the last result, so it stays." if edited else "",
-            *(f"Krita converted “{name}” to sRGB for this." for name in self._converted),
-            "Undo once to remove the result"
-            + (f", {steps} times for all of it." if steps > 1 else "."),
+            EDITED if edited else "",
         ]
-        self._end(Notice("result", " ".join(word for word in words if word)))
+        return Placed(f"{count} {side} {name}", steps + prepared.undo_steps + placing, remarks)
+
+    def _put_mask(self, answer: Answer) -> Generator[Optional[int], None, Placed]:
+        state, operation, primary = self._state, self._operation, self._sources[0].key
+        self._begin_to_write()
+        mask = answer.layers[0]
+        if self._mask_place == SELECTION:
+            steps = yield from masks.select(state, operation, mask)
+            return Placed("selected", steps, [])
+        earlier, edited = yield from result.find_earlier(state, operation, primary)
+        replaced = None if edited else earlier
+        steps = yield from masks.put_on_layer(state, operation, primary, mask, replaced)
+        return Placed(f"mask on {self._primary_name()}", steps, [EDITED] if edited else [])
+
+    def _begin_to_write(self) -> None:
+        self.can_cancel = False
+        self.changed.emit()
+
+    def _primary_name(self) -> str:
+        layer = documents.node_of(self._state.document, self._sources[0].key)
+        return "the picture" if layer is None else f"“{layer.name()}”"
 
     def _fail(self, error: LimnerError) -> None:
         self._end(Notice.of(error))

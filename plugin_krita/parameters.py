@@ -2,9 +2,11 @@
 
 from typing import Callable, Dict
 
+from .bindings import LAYER_MASK, SELECTION
 from .ipc.catalog import Operation, Parameter, Value
 from .qt import QCheckBox, QComboBox, QDoubleSpinBox, QFormLayout, QSpinBox, QWidget
 
+MASK_PLACE_TEXTS = {SELECTION: "Selection", LAYER_MASK: "Mask on the layer"}
 FLOAT_STEPS = 100
 """Steps from one end of a float's range to the other."""
 
@@ -69,3 +71,25 @@ class ParameterForm(QWidget):
         spin.setAccelerated(True)
         spin.valueChanged.connect(report)
         return spin
+
+
+class MaskPlaceForm(QWidget):
+    """Where a mask goes that an operation makes; calls `changed(place)` when the artist chooses."""
+
+    def __init__(self, changed: Callable[[str], None]) -> None:
+        super().__init__()
+        form = QFormLayout(self)
+        form.setContentsMargins(0, 0, 0, 0)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        self._combo = QComboBox()
+        self._combo.setObjectName("limner_mask_place")
+        self._combo.setToolTip("The result becomes the selection, or hides the rest of the layer.")
+        for place, text in MASK_PLACE_TEXTS.items():
+            self._combo.addItem(text, place)
+        self._combo.activated.connect(lambda index: changed(self._combo.itemData(index)))
+        form.addRow("Result", self._combo)
+        form.labelForField(self._combo).setToolTip(self._combo.toolTip())
+
+    def show_place(self, place: str) -> None:
+        """Shows a place without reporting it as chosen."""
+        self._combo.setCurrentIndex(self._combo.findData(place))

@@ -63,7 +63,10 @@ class Format(NamedTuple):
 
 
 class Pixels(NamedTuple):
-    """What was read of a layer. strips: from top to bottom, together the whole canvas."""
+    """What was read of a layer.
+
+    strips: from top to bottom, together the whole canvas. converted: whether Krita converted them.
+    """
 
     role: str
     name: str
@@ -71,6 +74,7 @@ class Pixels(NamedTuple):
     height: int
     format: Format
     strips: Sequence[Buffer]
+    converted: bool = False
 
 
 class Drawn(NamedTuple):

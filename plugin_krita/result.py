@@ -1,4 +1,4 @@
-"""Puts a result into the document: one group, one undo step for all that is seen of it."""
+"""Puts layers into the document: one group, one undo step for all that is seen of it."""
 
 import zlib
 from typing import Any, Generator, List, NamedTuple, Optional, Tuple
@@ -41,7 +41,7 @@ def prepare(
     for layer in answer.layers:
         node = document.createNode(layer.name, "paintlayer")
         steps += yield from _fill(document, node, layer)
-        digests.append((yield from _digest(document, node)))
+        digests.append((yield from fingerprint(document, node)))
         nodes.append(node)
     # Adding children one by one would make an undo step of each, even outside the document.
     group.setChildNodes(nodes)
@@ -57,7 +57,7 @@ def make_room(
     then moved by Krita's own command, which takes the active layer of the document in view.
     """
     document, steps = state.document, 1
-    yield from _wait_for_return(document)
+    yield from wait_for_return(document)
     primary = node_of(document, primary_key)
     if primary is None or not operation.works_on_line_art or _below(primary) is not None:
         return 0
@@ -73,7 +73,7 @@ def make_room(
         # Where the line art is a group, the command leads through it, layer by layer.
         if (key_of(container.parentNode()), container.index()) != place:
             place = key_of(container.parentNode()), container.index()
-            yield from _wait_for_return(document)
+            yield from wait_for_return(document)
             document.setActiveNode(container)
             Krita.instance().action("move_layer_down").trigger()
             steps += 1
@@ -150,7 +150,7 @@ def _fill(document: Any, node: Any, layer: Drawn) -> Generator[Optional[int], No
     return steps
 
 
-def _digest(document: Any, node: Any) -> Generator[Optional[int], None, str]:
+def fingerprint(document: Any, node: Any) -> Generator[Optional[int], None, str]:
     """What tells whether a layer was edited: its looks, its masks and its pixels."""
     looks = (node.name(), node.opacity(), node.blendingMode(), len(node.childNodes()))
     digest = zlib.crc32(repr(looks).encode())
@@ -163,11 +163,13 @@ def _digest(document: Any, node: Any) -> Generator[Optional[int], None, str]:
 
 
 def _is_edited(document: Any, group: Any, made: Made) -> Generator[Optional[int], None, bool]:
+    if group.type() == "transparencymask":
+        return [(yield from fingerprint(document, group))] != made.digests
     children = group.childNodes()
     if len(children) != len(made.digests):
         return True
     for child, digest in zip(children, made.digests):
-        if child.type() != "paintlayer" or (yield from _digest(document, child)) != digest:
+        if child.type() != "paintlayer" or (yield from fingerprint(document, child)) != digest:
             return True
     return False
 
@@ -192,7 +194,7 @@ def _below(node: Any) -> Any:
     return node.parentNode().childNodes()[index - 1] if index else None
 
 
-def _wait_for_return(document: Any) -> Generator[Optional[int], None, None]:
+def wait_for_return(document: Any) -> Generator[Optional[int], None, None]:
     """Waits until the document is the one in view."""
     documents.require_open(document)
     while Krita.instance().activeDocument() != document:

@@ -1,11 +1,13 @@
 """An engine, and GIMPs that use it: one in a console, one with a screen."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests import editors
+from tests import simple_networks as networks
 from tests.plugin_gimp.rig import Engine, Gimp
 
 
@@ -47,3 +49,13 @@ def console(console_gimp: Gimp, engine: Engine) -> Gimp:
 def gui(screen_gimp: Gimp, engine: Engine) -> Gimp:
     engine.start()
     return screen_gimp
+
+
+@pytest.fixture
+def simple_networks(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Networks of which can be told what they find: red is a subject, pasted things get bluer."""
+    monkeypatch.setenv("LIMNER_HOME", str(engine.home))
+    networks.red_is_subject()
+    networks.one_change([[0.7, 0, 0, 0], [0, 0.9, 0, 0], [0, 0, 0.8, 0.2]])
+    yield
+    shutil.rmtree(engine.home / "models", ignore_errors=True)

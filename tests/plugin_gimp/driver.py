@@ -77,11 +77,12 @@ def icc(name):
 
 
 def select(image, data):
-    """Makes 8-bit values the selection of an image of precision non-linear."""
+    """Makes 8-bit values the selection."""
     image = Gimp.Image.get_by_id(image)
     channel = Gimp.Channel.new(image, "given", image.get_width(), image.get_height(), 50, COLOUR)
     image.insert_channel(channel, None, 0)
-    write(channel, "Y' u8", data)
+    curved = image.get_precision() == Gimp.Precision.U8_NON_LINEAR
+    write(channel, "Y' u8" if curved else "Y u8", data)
     image.select_item(Gimp.ChannelOps.REPLACE, channel)
     image.remove_channel(channel)
     image.clean_all()
@@ -147,6 +148,33 @@ def convert(image, name, encoding):
     """A layer's pixels in another format."""
     layer = Gimp.Image.get_by_id(image).get_layer_by_name(name)
     return layer.get_buffer().get(rectangle(layer), 1.0, encoding, Gegl.AbyssPolicy.NONE)
+
+
+def mask(image, name, encoding="Y u8"):
+    """The values of a layer's mask; None where it has none."""
+    found = Gimp.Image.get_by_id(image).get_layer_by_name(name).get_mask()
+    if found is None:
+        return None
+    return found.get_buffer().get(rectangle(found), 1.0, encoding, Gegl.AbyssPolicy.NONE)
+
+
+def paint_mask(image, name, data):
+    """Changes a layer's mask, as the artist may."""
+    write(Gimp.Image.get_by_id(image).get_layer_by_name(name).get_mask(), "Y u8", data)
+
+
+def merged(image):
+    """What the artist sees, as it is stored."""
+    image = Gimp.Image.get_by_id(image)
+    layer = Gimp.Layer.new_from_visible(image, image, "merged")
+    return layer.get_buffer().get(rectangle(layer), 1.0, None, Gegl.AbyssPolicy.NONE)
+
+
+def show(image, name, visible):
+    """Shows or hides a layer."""
+    image = Gimp.Image.get_by_id(image)
+    image.get_layer_by_name(name).set_visible(visible)
+    image.clean_all()
 
 
 def effective_icc(image):

@@ -86,3 +86,34 @@ def photograph(channels: int = 4) -> np.ndarray:
         alpha[8:12, :8] = 128
         picture = np.concatenate([picture, alpha], axis=-1)
     return picture
+
+
+def ball(softness: float = 6.0) -> np.ndarray:
+    """How far each pixel lies in a ball left of the middle, H x W in [0, 1]."""
+    y, x = np.mgrid[:SIZE, :SIZE]
+    return np.clip((24 - np.hypot(x - 40, y - 48)) / softness + 0.5, 0, 1)
+
+
+def meadow() -> np.ndarray:
+    """Green with some structure, RGBA."""
+    y, x = np.mgrid[:SIZE, :SIZE]
+    pixels = np.full((SIZE, SIZE, 4), 255, np.uint8)
+    pixels[..., 0] = 60 + (x * 7 + y * 3) % 40
+    pixels[..., 1] = 150 + (x * 5 + y * 11) % 50
+    pixels[..., 2] = 50 + (x * 3 + y * 13) % 40
+    return pixels
+
+
+def with_ball() -> np.ndarray:
+    """A red ball on the meadow."""
+    pixels, inside = meadow(), ball()[..., None]
+    pixels[..., :3] = np.rint(pixels[..., :3] * (1 - inside) + [210, 40, 30] * inside)
+    return pixels
+
+
+def thing() -> np.ndarray:
+    """A yellowish ball on nothing, with a soft edge."""
+    pixels = np.zeros((SIZE, SIZE, 4), np.uint8)
+    pixels[..., :3] = (220, 190, 120)
+    pixels[..., 3] = np.rint(255 * ball())
+    return pixels

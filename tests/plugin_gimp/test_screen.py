@@ -13,7 +13,20 @@ import numpy as np
 import pytest
 
 from engine.demo import SAMPLES
-from tests.plugin_gimp.images import SIZE, expected, ink, layer, lines, photograph, plane, same
+from ipc.catalog import CATALOG
+from tests.plugin_gimp.images import (
+    SIZE,
+    expected,
+    ink,
+    layer,
+    lines,
+    meadow,
+    photograph,
+    plane,
+    same,
+    thing,
+    with_ball,
+)
 from tests.plugin_gimp.rig import wait_until
 
 pytestmark = pytest.mark.editors
@@ -58,8 +71,9 @@ def front(gui, window):
     time.sleep(0.3)
 
 
-def choose(gui, window, entry):
-    """Opens Filters ▸ Limner, the menu's last entry, at the operation of that number."""
+def choose(gui, window, title):
+    """Opens Filters ▸ Limner, the menu's last entry, at an operation; GIMP sorts them by title."""
+    entry = sorted(operation.title for operation in CATALOG).index(title)
     front(gui, window)
     gui.type("key", "alt+r", "sleep", 0.5, "key", "End", "sleep", 0.3, "key", "Right", "sleep", 0.3)
     for _ in range(entry):
@@ -87,7 +101,7 @@ def test_from_the_menu_to_a_layer_and_back(gui, screenshot):
     before = gui("look", image=image)
     assert before["selected"] == ["Scribbles"], "as one has just drawn them"
 
-    choose(gui, window, 0)
+    choose(gui, window, "Flat colours")
     screenshot("menu")
     gui.type("key", "Return")
     gui.window("Flat colours")
@@ -163,7 +177,7 @@ def test_the_dialog_can_be_left(gui):
 def test_an_error_is_said(gui, screenshot):
     empty = np.full((SIZE, SIZE, 4), 255, np.uint8)
     image, window = opened(gui, canvas=(SIZE, SIZE), layers=[layer("Lines", empty)], **U8)
-    choose(gui, window, 0)
+    choose(gui, window, "Flat colours")
     gui.type("key", "Return")
     agree(gui, "Flat colours")
     said = gui.window("GIMP Message")
@@ -208,10 +222,79 @@ def test_a_layer_painted_on_meanwhile_is_not_overwritten(gui, engine):
 
 def test_a_layer_removed_meanwhile(gui, engine):
     image, window, _ = long_job(gui)
-    choose(gui, window, 1)
+    choose(gui, window, "Harmonize palette")
     gui.type("key", "Return")
     agree(gui, "Harmonize palette")
     wait_until(engine.running_job)
     gui("remove", image=image, name="Photograph")
     gui.type("windowactivate", "--sync", gui.window("GIMP Message"), "key", "Return")
     assert gui("look", image=image)["layers"] == []
+
+
+@pytest.mark.usefixtures("simple_networks")
+def test_a_selected_subject_is_one_undo_step(gui, screenshot):
+    given = layer("Picture", np.tile(with_ball(), (5, 5, 1)))
+    image, window = opened(gui, canvas=(5 * SIZE, 5 * SIZE), layers=[given], **U8)
+    before = gui("look", image=image)
+
+    choose(gui, window, "Select subject")
+    gui.type("key", "Return")
+    gui.window("Select subject")
+    screenshot("subject-dialog")
+    agree(gui, "Select subject")
+    wait_until(lambda: gui("look", image=image)["selection"])
+    screenshot("subject")
+    after = gui("look", image=image)
+
+    press(gui, window, "ctrl+z")
+    wait_until(lambda: gui("look", image=image) == before)
+    press(gui, window, "ctrl+y")
+    wait_until(lambda: gui("look", image=image)["selection"] == after["selection"])
+
+
+@pytest.mark.usefixtures("simple_networks")
+def test_an_image_keeps_where_its_masks_go(gui):
+    given = {"canvas": (SIZE, SIZE), "layers": [layer("Picture", with_ball())], **U8}
+    run = {"procedure": "limner-select-subject", "drawables": ["Picture"]}
+    image, window = opened(gui, **given)
+    before = gui("look", image=image)
+    masked, selected = {"result": "layer-mask"}, {"result": "selection"}
+    gui.begin("call", image=image, mode="INTERACTIVE", arguments=masked, **run)
+    agree(gui, "Select subject")
+    assert gui.end() == ("success", "")
+    assert gui("look", image=image)["layers"][0]["mask"]
+    press(gui, window, "ctrl+z")
+    wait_until(lambda: gui("look", image=image)["layers"] == before["layers"])
+
+    other, _ = opened(gui, **given)
+    gui.begin("call", image=other, mode="INTERACTIVE", arguments=selected, **run)
+    agree(gui, "Select subject")
+    assert gui.end() == ("success", "")
+    assert gui("look", image=other)["selection"]
+
+    assert gui("call", image=image, mode="WITH_LAST_VALS", **run) == ("success", "")
+    seen = gui("look", image=image)
+    assert (seen["layers"][0]["mask"], seen["selection"]) == (True, None)
+
+
+@pytest.mark.usefixtures("simple_networks")
+def test_a_pasted_layer_is_harmonized_with_one_click(gui, screenshot):
+    layers = [layer("Meadow", meadow()), layer("Thing", thing())]
+    image, window = opened(gui, canvas=(SIZE, SIZE), layers=layers, **U8)
+    before = gui("look", image=image)
+    assert before["selected"] == ["Thing"], "as one has just pasted it"
+
+    choose(gui, window, "Harmonize composite")
+    gui.type("key", "Return")
+    gui.window("Harmonize composite")
+    screenshot("composite-dialog")
+    agree(gui, "Harmonize composite")
+    wait_until(lambda: len(gui("look", image=image)["layers"]) == 3)
+    screenshot("composite")
+    result = gui("look", image=image)["layers"][0]
+    found = np.frombuffer(result["data"], np.uint8).reshape(SIZE, SIZE, 4)
+    assert np.array_equal(found[thing()[..., 3] == 0], meadow()[thing()[..., 3] == 0])
+    assert not np.array_equal(found, meadow())
+
+    press(gui, window, "ctrl+z")
+    wait_until(lambda: gui("look", image=image) == before)

@@ -19,10 +19,11 @@ import pytest
 from ipc import connection
 from ipc.client import Client
 from tests import editors
+from tests import simple_networks as networks
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PLUGIN = Path(__file__).parent / "limner_test"
-START, ANSWER = 180.0, 60.0
+START, ANSWER = 1500.0, 240.0
 DEPTHS = {"U8": "<u1", "U16": "<u2", "F16": "<f2", "F32": "<f4"}
 CHANNELS = {"RGBA": 4, "GRAYA": 2, "CMYKA": 5}
 
@@ -112,10 +113,29 @@ class Krita:
         data = np.frombuffer(file.read_bytes(), DEPTHS[depth])
         return data.reshape(height, -1, CHANNELS[model])
 
-    def seen(self, height: int) -> np.ndarray:
-        """The picture as the artist sees it, 8-bit BGRA."""
+    def seen(self, height: int, depth: str = "U8") -> np.ndarray:
+        """The picture as the artist sees it, four channels in Krita's own order."""
         file = self.folder / "pixels.raw"
         self.picture(str(file))
+        return np.frombuffer(file.read_bytes(), DEPTHS[depth]).reshape(height, -1, 4)
+
+    def select_softly(self, values: np.ndarray) -> None:
+        """Makes 8-bit values, H x W, the selection."""
+        file = self.folder / "pixels.raw"
+        file.write_bytes(values.tobytes())
+        self.select_values(str(file))
+
+    def selected(self, height: int) -> np.ndarray | None:
+        """The selection's values, H x W; None where nothing is selected."""
+        file = self.folder / "pixels.raw"
+        if not self.selection(str(file)):
+            return None
+        return np.frombuffer(file.read_bytes(), np.uint8).reshape(height, -1)
+
+    def shown(self, path: str, height: int) -> np.ndarray:
+        """What the artist sees of a layer, 8-bit BGRA."""
+        file = self.folder / "pixels.raw"
+        self.projection(path, str(file))
         return np.frombuffer(file.read_bytes(), np.uint8).reshape(height, -1, 4)
 
     def close(self) -> None:
@@ -266,6 +286,16 @@ def krita(running: list[Krita], engine: Engine) -> Iterator[Krita]:
             krita.close_all()
             errors += krita.errors()
         assert errors == []
+
+
+@pytest.fixture
+def simple_networks(limner_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Networks of which can be told what they find: red is a subject, pasted things get bluer."""
+    monkeypatch.setenv("LIMNER_HOME", str(limner_home))
+    networks.red_is_subject()
+    networks.one_change([[0.7, 0, 0, 0], [0, 0.9, 0, 0], [0, 0, 0.8, 0.2]])
+    yield
+    shutil.rmtree(limner_home / "models", ignore_errors=True)
 
 
 @pytest.fixture

@@ -2,153 +2,39 @@
 
 import json
 import shutil
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
-from ipc.planes import Plane
-from tests import editors
-from tests.plugin_krita.conftest import DEPTHS, Engine, Krita
+from tests.plugin_krita.conftest import Engine, Krita
+from tests.plugin_krita.documents import (
+    BLUE,
+    GREEN,
+    LINEAR,
+    RED,
+    SIZE,
+    SRGB,
+    add_scribbles,
+    bgra,
+    drawing,
+    expected,
+    in_depth,
+    names,
+    new_document,
+    open_drawing,
+    open_ink,
+    open_large_drawing,
+    plane,
+    scribbles,
+    undo,
+)
 
-pytestmark = [pytest.mark.editors, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.editors, pytest.mark.timeout(1500)]
 
-Pixels = npt.NDArray[np.generic]
-RED, BLUE, GREEN = (220, 60, 40), (40, 90, 220), (60, 160, 70)
-SRGB, LINEAR = "sRGB-elle-V2-srgbtrc.icc", "sRGB-elle-V2-g10.icc"
-SIZE, LARGE = 240, 3000
 RESULT = "Limner/Flat colours"
-
-
-def drawing(size: int = SIZE, *, paper: bool = True) -> Pixels:
-    """Two boxes drawn in black, RGBA: on white paper or on nothing."""
-    ink = np.zeros((size, size), bool)
-    for left in (size // 12, size // 2 + size // 24):
-        outer, inner = np.zeros_like(ink), np.zeros_like(ink)
-        right = left + 9 * size // 24
-        outer[size // 6 : -size // 6, left:right] = True
-        inner[size // 6 + 3 : -size // 6 - 3, left + 3 : right - 3] = True
-        ink |= outer & ~inner
-    pixels = np.zeros((size, size, 4), np.uint8)
-    pixels[...] = 255 if paper else 0
-    pixels[ink] = (0, 0, 0, 255)
-    return pixels
-
-
-def scribbles(*colours: tuple[int, int, int], size: int = SIZE) -> Pixels:
-    """A stroke of colour in each box, RGBA."""
-    pixels = np.zeros((size, size, 4), np.uint8)
-    for number, colour in enumerate(colours):
-        left = size // 6 + number * (size // 2 - size // 24)
-        pixels[size // 2 : size // 2 + 8, left : left + size // 6] = (*colour, 255)
-    return pixels
-
-
-def bgra(pixels: Pixels) -> Pixels:
-    """RGBA as Krita keeps it in whole-number layers, or the other way round."""
-    return pixels[..., [2, 1, 0, 3]]
-
-
-def icc(name: str) -> bytes:
-    """Bytes of one of Krita's own profiles."""
-    return (editors.folder() / "usr/share/color/icc/krita" / name).read_bytes()
-
-
-def plane(role: str, pixels: Pixels, profile: str | None = SRGB, depth: str = "u8") -> Plane:
-    """Pixels in a plane's own order, H x W x channels."""
-    height, width, channels = pixels.shape
-    return Plane(
-        role=role,
-        name=role,
-        width=width,
-        height=height,
-        channels=channels,
-        depth=depth,
-        data=np.ascontiguousarray(pixels).tobytes(),
-        icc=None if profile is None else icc(profile),
-    )
-
-
-def expected(operation: str, *planes: Plane, **params: object) -> list[Pixels]:
-    """What the engine makes of these planes in this process: the layers, in a plane's own order."""
-    from engine.job import Cache
-    from engine.run import run_operation
-
-    first = planes[0]
-    results, _ = run_operation(
-        operation,
-        params,
-        planes,
-        (first.width, first.height),
-        cache=Cache(0),
-        on_progress=lambda *_: None,
-        cancelled=threading.Event(),
-    )
-    return [
-        _on_canvas(result, first.width, first.height)
-        for result in results
-        if result.attributes["kind"] == "colour"
-    ]
-
-
-def _on_canvas(result: Plane, width: int, height: int) -> Pixels:
-    codes = np.frombuffer(result.data, DEPTHS[result.depth.upper()])
-    canvas = np.zeros((height, width, result.channels), codes.dtype)
-    place = np.s_[result.y : result.y + result.height, result.x : result.x + result.width]
-    canvas[place] = codes.reshape(result.height, result.width, result.channels)
-    return canvas
-
-
-def open_drawing(krita: Krita) -> None:
-    """A document whose lowest layer is the drawing, on paper, with scribbles over it."""
-    new_document(krita, SIZE, "RGBA", "U8", SRGB)
-    krita.paint("Background", bgra(drawing()))
-    add_scribbles(krita, bgra(scribbles(RED, BLUE)))
-
-
-def open_large_drawing(krita: Krita, number: int) -> None:
-    """A drawing that keeps the engine busy for seconds; it knows none of another number yet."""
-    new_document(krita, LARGE, "RGBA", "U8", SRGB)
-    pixels = drawing(LARGE)
-    pixels[0, :number] = (0, 0, 0, 255)
-    krita.paint("Background", bgra(pixels))
-    add_scribbles(krita, bgra(scribbles(RED, BLUE, size=LARGE)))
-
-
-def open_ink(krita: Krita) -> None:
-    """A document with the drawing as ink on nothing, and scribbles, over white paper."""
-    new_document(krita, SIZE, "RGBA", "U8", SRGB)
-    krita.add_layer("Ink", "paintlayer")
-    krita.wait_until(lambda: krita.active_layer() == "Ink")
-    krita.paint("Ink", bgra(drawing(paper=False)))
-    add_scribbles(krita, bgra(scribbles(RED, BLUE)))
-
-
-def new_document(krita: Krita, size: int, model: str, depth: str, profile: str) -> None:
-    krita.new_document(size, size, model, depth, profile)
-    krita.wait(lambda state: state["can_run"])
-    krita.wait_until(lambda: krita.active_layer() == "Background")
-
-
-def add_scribbles(krita: Krita, pixels: Pixels) -> None:
-    """Clicks the button beside the scribbles, and draws."""
-    assert krita.click("limner_new_scribbles")
-    krita.wait_until(lambda: krita.active_layer() == "Scribbles")
-    krita.paint("Scribbles", pixels)
-
-
-def names(krita: Krita) -> list[str]:
-    return [path for path, _ in krita.tree()]
-
-
-def undo(krita: Krita, times: int = 1, action: str = "edit_undo") -> None:
-    for _ in range(times):
-        krita.trigger(action)
-        time.sleep(0.3)
 
 
 def test_the_result_is_the_command_lines_and_lies_under_the_lines(krita: Krita) -> None:
@@ -371,7 +257,7 @@ def test_the_docker_starts_the_engine_that_was_recorded(
 def test_every_depth_travels_as_it_is(krita: Krita, depth: str, profile: str) -> None:
     new_document(krita, SIZE, "RGBA", depth, profile)
     lines, hints = (
-        _in_depth(pixels, depth, linear=profile == LINEAR)
+        in_depth(pixels, depth, linear=profile == LINEAR)
         for pixels in (drawing(), scribbles(RED, BLUE))
     )
     order = bgra if depth.startswith("U") else np.asarray
@@ -386,15 +272,6 @@ def test_every_depth_travels_as_it_is(krita: Krita, depth: str, profile: str) ->
         plane("scribbles", hints, profile, depth.lower()),
     )
     assert np.array_equal(order(krita.pixels(RESULT + "/Flats", SIZE)), wanted)
-
-
-def _in_depth(pixels: Pixels, depth: str, *, linear: bool) -> Pixels:
-    unit = pixels / 255
-    if linear:
-        unit[..., :3] = unit[..., :3] ** 2.2
-    if depth.startswith("F"):
-        return unit.astype(DEPTHS[depth])
-    return np.rint(unit * 65535).astype(np.uint16)
 
 
 def test_a_grey_document_gets_a_colour_layer(krita: Krita) -> None:

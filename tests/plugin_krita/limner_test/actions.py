@@ -133,6 +133,42 @@ def select(x, y, width, height):
     _document().setSelection(selection)
 
 
+def select_values(file):
+    """Makes the values in a file, a byte for each pixel of the canvas, the selection."""
+    document, selection = _document(), Selection()
+    data = QByteArray(Path(file).read_bytes())
+    selection.setPixelData(data, 0, 0, document.width(), document.height())
+    document.setSelection(selection)
+
+
+def selection(file):
+    """Writes the selection's values into a file; False where nothing is selected."""
+    document = _document()
+    found = document.selection()
+    if found is not None:
+        data = found.pixelData(0, 0, document.width(), document.height())
+        Path(file).write_bytes(bytes(data))
+    return found is not None
+
+
+def masks(path):
+    """Names of a layer's masks."""
+    return [node.name() for node in _layer(path).childNodes() if node.type() in MASKS]
+
+
+def projection(path, file):
+    """Writes what the artist sees of a layer into a file, raw."""
+    document, layer = _document(), _layer(path)
+    document.waitForDone()
+    data = layer.projectionPixelData(0, 0, document.width(), document.height())
+    Path(file).write_bytes(bytes(data))
+
+
+def show(path, visible):
+    _layer(path).setVisible(visible)
+    _document().refreshProjection()
+
+
 def deselect():
     Krita.instance().action("deselect").trigger()
 
@@ -161,6 +197,15 @@ def rename(path, name):
 
 def annotation():
     return bytes(_document().annotation("limner")).decode()
+
+
+def is_idle():
+    """Whether Krita has no stroke or update under way."""
+    document = _document()
+    if not document.tryBarrierLock():
+        return False
+    document.unlock()
+    return True
 
 
 def trigger(action):

@@ -1,0 +1,44 @@
+"""What is kept with an image, a layer or a mask, in GIMP's parasites."""
+
+import json
+from typing import Any, Dict, Union
+
+from gi.repository import Gimp
+
+from .ipc.planes import Plane
+
+CHOICES = "limner-choices"
+"""Of an image: where the mask of each operation goes."""
+MADE = "limner-made"
+"""Which operation made the image's selection, a mask or a layer, and what the values were."""
+
+Thing = Union[Gimp.Image, Gimp.Item]
+
+
+def read(thing: Thing, name: str) -> Dict[str, Any]:
+    """What was kept; nothing where it cannot be read."""
+    parasite = thing.get_parasite(name)
+    try:
+        kept = json.loads(bytes(parasite.get_data()).decode()) if parasite else {}
+    except ValueError:
+        return {}
+    return kept if isinstance(kept, dict) else {}
+
+
+def write(thing: Thing, name: str, kept: Dict[str, Any]) -> None:
+    """Keeps it, in the image's file too; with an image this is no undo step."""
+    flags = Gimp.PARASITE_PERSISTENT
+    if isinstance(thing, Gimp.Item):
+        # Else GIMP could undo nothing that was done before.
+        flags |= Gimp.PARASITE_UNDOABLE
+    thing.attach_parasite(Gimp.Parasite.new(name, flags, json.dumps(kept).encode()))
+
+
+def note_made(thing: Thing, operation: str, plane: Plane) -> None:
+    """Notes that the operation made the image's selection or the mask, and with what values."""
+    write(thing, MADE, {"operation": operation, "digest": plane.digest})
+
+
+def is_made(thing: Thing, operation: str, plane: Plane) -> bool:
+    """Whether the operation made the image's selection or the mask, and nobody changed it since."""
+    return read(thing, MADE) == {"operation": operation, "digest": plane.digest}
