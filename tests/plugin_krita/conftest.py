@@ -23,7 +23,7 @@ from tests import simple_networks as networks
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PLUGIN = Path(__file__).parent / "limner_test"
-START, ANSWER = 1500.0, 240.0
+START, ANSWER = 600.0, 240.0
 DEPTHS = {"U8": "<u1", "U16": "<u2", "F16": "<f2", "F32": "<f4"}
 CHANNELS = {"RGBA": 4, "GRAYA": 2, "CMYKA": 5}
 

@@ -32,7 +32,7 @@ from tests.plugin_krita.documents import (
     undo,
 )
 
-pytestmark = [pytest.mark.editors, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.editors, pytest.mark.timeout(900)]
 
 RESULT = "Limner/Flat colours"
 

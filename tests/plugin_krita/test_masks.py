@@ -25,7 +25,7 @@ from tests.plugin_krita.documents import (
 
 pytestmark = [
     pytest.mark.editors,
-    pytest.mark.timeout(1500),
+    pytest.mark.timeout(900),
     pytest.mark.usefixtures("simple_networks"),
 ]
 
