@@ -14,7 +14,15 @@ from typing import Any
 import numpy as np
 
 from engine import machine, operations
-from engine.imaging.raster import PixelFormat, Raster, decode, encode_layer, on_canvas, window
+from engine.imaging.raster import (
+    PixelFormat,
+    Raster,
+    decode,
+    encode_layer,
+    has_colour,
+    on_canvas,
+    window,
+)
 from engine.job import Cache, Cancelled, Input, Job, Layer
 from ipc import catalog
 from ipc.catalog import Operation, Value
@@ -217,14 +225,9 @@ def _encode(
     covering = window(raster, primary.x, primary.y, primary.width, primary.height)
     if covering is not raster:
         layer = replace(layer, pixels=covering.rgba(), x=primary.x, y=primary.y)
-    if own.colours == 1 and _has_colour(layer):
+    if own.colours == 1 and has_colour(layer.pixels, GREY):
         return encode_layer(layer, PixelFormat(own.channels + 2, own.depth))
     return encode_layer(layer, own, source=primary)
-
-
-def _has_colour(layer: Layer) -> bool:
-    red, green, blue = (layer.pixels[..., channel] for channel in range(3))
-    return bool((np.abs(red - green) > GREY).any() or (np.abs(green - blue) > GREY).any())
 
 
 def _networks(layers: Sequence[Layer]) -> list[Any]:

@@ -162,7 +162,7 @@ def _measured(tables: Iterable[Mapping[str, Any]]) -> list[str]:
     for table in tables:
         rows = [[_number(cell) for cell in row] for row in table["rows"]]
         sections += [f"### {table['title']}", _table(table["columns"], rows)]
-        sections += [table["note"]] if table.get("note") else []
+        sections += [table["note"].strip()] if table.get("note") else []
     return sections
 
 

@@ -108,6 +108,12 @@ class PixelFormat:
         return profile_of(self.icc, self.colours)
 
 
+def has_colour(rgb: Floats, tolerance: float = 0.0) -> bool:
+    """Whether a pixel's channels (H x W x 3 or more) differ by more than the tolerance."""
+    red, green, blue = (rgb[..., channel] for channel in range(3))
+    return bool((np.abs(red - green) > tolerance).any() or (np.abs(green - blue) > tolerance).any())
+
+
 def decode(plane: Plane) -> Raster:
     """The plane's colours and alpha.
 

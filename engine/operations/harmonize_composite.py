@@ -12,7 +12,7 @@ import numpy.typing as npt
 from engine import runtime
 from engine.imaging.color import coverage
 from engine.imaging.color_transform import blended, grey, spread, transformed
-from engine.imaging.raster import Raster
+from engine.imaging.raster import Raster, has_colour
 from engine.imaging.resample import (
     AffineField,
     Box,
@@ -54,7 +54,7 @@ def run(job: Job) -> list[Layer]:
     box = Box.around(inside > 0).grown(SURROUNDINGS, *job.canvas, LEAST_MARGIN)
     job.progress(0.1, "network")
     network = runtime.network(ROLE)
-    key = (ROLE, image.digest, mask.digest, network.descriptor.digest)
+    key = (ROLE, image.digest, mask.digest, *network.identity.values())
     field = job.cache.get(key, lambda: _field(network, image.raster, inside, box))
     pixels = image.raster.rgba()
     thing, amount = box.of(pixels)[..., :3], box.of(inside)
@@ -109,11 +109,6 @@ def _field(network: Network, picture: Raster, inside: Floats, box: Box) -> Affin
     straight, mirrored = map(blended, found["transform"], found["blend"][:, 0])
     maps = (straight + mirrored[..., ::-1]) * np.float32(0.5)
     maps = spread(maps, shrink_mask(small_mask, (maps.shape[2], maps.shape[1])))
-    if not _has_colour(picture):
+    if not has_colour(picture.rgb):
         maps = grey(maps)
     return AffineField(maps, box.width, box.height)
-
-
-def _has_colour(picture: Raster) -> bool:
-    red, green, blue = (picture.rgb[..., channel] for channel in range(3))
-    return bool((red != green).any() or (green != blue).any())
