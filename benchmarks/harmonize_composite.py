@@ -26,6 +26,7 @@ from ipc.planes import Plane
 from training import foregrounds, sheets, sources
 from training.alterations import statistics
 from training.harmonize_composite import NAME, PHOTOGRAPHS, composites
+from training.polygons import Polygons
 from training.teacher import Teacher
 
 TEACHER = "weights/deeplabv3_voc/deeplabv3_mnv2_pascal_quant.tflite"
@@ -99,14 +100,14 @@ def pairs_of(photos: list[Path], shared: Path, alterations: int, seed: int) -> I
 
     Things are annotated polygons, or where there are none what a teacher is sure of.
     """
-    polygons = foregrounds.Polygons(shared / "data/coco_cc_photos")
+    polygons = Polygons(shared / "data/coco_cc_photos")
     teacher = Teacher(shared / TEACHER)
     generator = torch.Generator().manual_seed(seed)
     source = torch.tensor([[[0.5, 0.2], [0.0, 0.05], [0.0, 0.03]]])
     for path in photos:
         pixels = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
         height, width = pixels.shape[:2]
-        masks = list(polygons.masks(path.stem, (width, height)))
+        masks = [mask for _, mask in polygons.objects(path.stem, (width, height))]
         masks = masks or list(foregrounds.objects(pixels, teacher))
         masks = sorted(filter(foregrounds.useful, masks), key=np.sum, reverse=True)[:OBJECTS]
         truth = torch.from_numpy(pixels).permute(2, 0, 1)[None] / 255

@@ -31,7 +31,8 @@ from ipc import catalog
 from ipc.errors import LimnerError
 from training import packs
 from training.composites import IGNORE, STYLES, Composer, Library
-from training.cutouts import Polygons, of_object
+from training.cutouts import label_of_polygons, of_object
+from training.polygons import Polygons
 from training.segmentation_metrics import boundary_f, iou
 from training.sources import data_folder, is_permitted
 from training.teacher import SUBJECT, SUBJECT_CLASSES, UNSURE, Teacher
@@ -128,9 +129,9 @@ def held_out() -> Iterator[tuple[str, list[Case]]]:
     for path in not_permitted(data / "coco_cc_photos", "images/"):
         photo = read(path)[..., :3]
         for category, mask in polygons.objects(path.stem, photo.shape[1::-1]):
-            if category in LIVING and (mask > 0).mean() > LEAST_LIVING:
+            if category in LIVING and (mask > 127).mean() > LEAST_LIVING:
                 living.append(of_object(photo, mask))
-        label = polygons.subject(path.stem, photo)
+        label = label_of_polygons(polygons, path.stem, photo)
         if label is not None and (label == SUBJECT).mean() > LEAST_SUBJECT:
             photographs.append(Case(photo, label == SUBJECT, label != UNSURE))
     cutouts = [cutout for cutout in living if cutout is not None]

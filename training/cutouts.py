@@ -7,14 +7,13 @@ does not confirm is left out.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from training.polygons import Polygons
 from training.sources import Picture
 from training.teacher import BACKGROUND, SUBJECT, UNSURE
 
@@ -33,44 +32,31 @@ AGREEMENT = 0.8
 """IoU between a mask and what GrabCut makes of it from which the mask counts as right."""
 
 
-class Polygons:
-    """The annotations of coco_cc_photos, by file stem."""
+def of_polygons(polygons: Polygons, stem: str, photo: Bytes) -> list[Bytes | None]:
+    """The cut-outs of a photograph's objects that are large enough and no scenery."""
+    return [
+        of_object(photo, mask)
+        for category, mask in polygons.objects(stem, photo.shape[1::-1])
+        if _is_subject(category, mask)
+    ]
 
-    def __init__(self, folder: Path) -> None:
-        self._photos = json.loads((folder / "annotations.json").read_text(encoding="utf-8"))
 
-    def objects(self, stem: str, size: tuple[int, int]) -> Iterator[tuple[str, Bytes]]:
-        """Category and mask (0 or 255, at width×height `size`) of every object with a polygon."""
-        photo = self._photos.get(stem, {"instances": []})
-        for instance in photo["instances"]:
-            if instance["iscrowd"] or not isinstance(instance["segmentation"], list):
-                continue
-            scale = np.array(size) / (photo["width"], photo["height"])
-            rings = [np.reshape(ring, (-1, 2)) * scale for ring in instance["segmentation"]]
-            mask = np.zeros(size[::-1], np.uint8)
-            cv2.fillPoly(mask, [np.round(ring).astype(np.int32) for ring in rings], 255)
-            yield instance["category"], mask
+def label_of_polygons(polygons: Polygons, stem: str, photo: Bytes) -> Bytes | None:
+    """The label of a photograph whose polygons are complete, as `Teacher.subject`."""
+    size = photo.shape[1::-1]
+    if not polygons.is_complete(stem):
+        return None
+    label = np.full(size[::-1], BACKGROUND, np.uint8)
+    for category, mask in polygons.objects(stem, size):
+        kind = SUBJECT if _is_subject(category, mask) else UNSURE
+        label[(mask > 127) & (label != SUBJECT)] = kind
+    edge = cv2.morphologyEx(label, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
+    label[edge > 0] = UNSURE
+    return label
 
-    def cutouts(self, stem: str, photo: Bytes) -> list[Bytes | None]:
-        """The cut-outs of a photograph's objects that are large enough and no scenery."""
-        return [
-            of_object(photo, mask)
-            for category, mask in self.objects(stem, photo.shape[1::-1])
-            if category not in SCENERY and (mask > 0).mean() > LEAST_PART
-        ]
 
-    def subject(self, stem: str, photo: Bytes) -> Bytes | None:
-        """The label of a photograph whose polygons are complete, as `Teacher.subject`."""
-        size = photo.shape[1::-1]
-        if not self._photos.get(stem, {}).get("instances_complete"):
-            return None
-        label = np.full(size[::-1], BACKGROUND, np.uint8)
-        for category, mask in self.objects(stem, size):
-            large = (mask > 0).mean() > LEAST_PART and category not in SCENERY
-            label[(mask > 0) & (label != SUBJECT)] = SUBJECT if large else UNSURE
-        edge = cv2.morphologyEx(label, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
-        label[edge > 0] = UNSURE
-        return label
+def _is_subject(category: str, mask: Bytes) -> bool:
+    return category not in SCENERY and (mask > 127).mean() > LEAST_PART
 
 
 def of_drawing(picture: Picture) -> Bytes | None:

@@ -1,8 +1,6 @@
-"""Masks of what could have been pasted: polygons, a teacher's objects, regions of one colour."""
+"""Masks of what could have been pasted: a teacher's objects, regions of one colour."""
 
-import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -27,28 +25,8 @@ def useful(mask: Bytes) -> bool:
     return SMALLEST <= mask.mean() / 255 <= LARGEST
 
 
-class Polygons:
-    """The instance polygons of coco_cc_photos, by file stem."""
-
-    def __init__(self, folder: Path) -> None:
-        self._pictures = json.loads((folder / "annotations.json").read_text(encoding="utf-8"))
-
-    def masks(self, stem: str, size: tuple[int, int]) -> Iterator[Bytes]:
-        """One mask per annotated object, uint8 height x width, 255 = inside; size: (w, h)."""
-        about = self._pictures.get(stem, {"instances": []})
-        for instance in about["instances"]:
-            if instance["iscrowd"] or not isinstance(instance["segmentation"], list):
-                continue
-            scale = np.array(size) / (about["width"], about["height"])
-            rings = [np.reshape(ring, (-1, 2)) * scale for ring in instance["segmentation"]]
-            mask = np.zeros(size[::-1], np.uint8)
-            fixed = [np.round(ring * 16).astype(np.int32) for ring in rings]
-            cv2.fillPoly(mask, fixed, 255, lineType=cv2.LINE_AA, shift=4)
-            yield mask
-
-
 def objects(picture: Bytes, teacher: Teacher) -> Iterator[Bytes]:
-    """One mask per connected object that the teacher also sees in the mirror; as `Polygons`."""
+    """One mask per connected object that the teacher also sees in the mirror, 255 = inside."""
     straight = teacher.classes(picture)
     mirrored = teacher.classes(np.ascontiguousarray(picture[:, ::-1]))[:, ::-1]
     for label in np.intersect1d(straight, SUBJECT_CLASSES):

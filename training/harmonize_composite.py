@@ -25,6 +25,7 @@ from training import foregrounds, packs, sources
 from training.alterations import alter, paste, statistics
 from training.export import Network
 from training.loop import Settings
+from training.polygons import Polygons
 from training.teacher import Teacher
 
 NAME = "harmonize-composite"
@@ -108,13 +109,13 @@ def pack(out: Path, shared: Path) -> list[Path]:
     random = np.random.default_rng(1)
     data = shared / "data"
     teacher = Teacher(shared / "weights/deeplabv3_voc/deeplabv3_mnv2_pascal_quant.tflite")
-    polygons = foregrounds.Polygons(data / "coco_cc_photos")
+    polygons = Polygons(data / "coco_cc_photos")
     seen = []
     for name in PHOTOGRAPHS:
         for photo in sources.pictures(name, data=data):
             pixels = square(photo.read()[..., :3])
             seen.append(pixels)
-            masks = list(polygons.masks(photo.path.stem, (SIDE, SIDE)))
+            masks = [mask for _, mask in polygons.objects(photo.path.stem, (SIDE, SIDE))]
             masks = masks or list(foregrounds.objects(pixels, teacher))
             add(writer, photo, pixels, OBJECT, masks)
             add(writer, photo, pixels, REGION, foregrounds.regions(pixels, REGIONS, random))

@@ -22,6 +22,7 @@ from models.select_subject import WIDTHS, SelectSubject
 from training import cutouts, packs, sources
 from training.composites import IGNORE, STYLES, Composer, Library
 from training.loop import Settings
+from training.polygons import Polygons
 from training.teacher import Teacher
 
 if TYPE_CHECKING:
@@ -110,18 +111,20 @@ def pack(out: Path, shared: Path) -> list[Path]:
 
 def _add_photos(photos: packs.PackWriter, others: packs.PackWriter, shared: Path) -> Tensor:
     """Adds photographs, their labels and their cut-outs; some of them, small, to calibrate with."""
-    polygons = cutouts.Polygons(shared / "data/coco_cc_photos")
+    polygons = Polygons(shared / "data/coco_cc_photos")
     teacher = Teacher(shared / TEACHER)
     small = []
     found = [p for name in PHOTOS for p in sources.pictures(name, data=shared / "data")]
     for source in (p for p in found if "semantic_masks" not in p.path.parts):
         photo = np.ascontiguousarray(source.read(PHOTO_SIDE)[..., :3])
-        label = polygons.subject(source.path.stem, photo)
+        label = cutouts.label_of_polygons(polygons, source.path.stem, photo)
         label = teacher.subject(photo) if label is None else label
         name = f"{source.set}/{source.path.stem}"
         photos.add_picture(name, photo, source, kind="photo", quality=85)
         photos.add_picture(f"{name} label", label, source, kind="label", extra={"of": name})
-        things = polygons.cutouts(source.path.stem, photo) or list(cutouts.of_label(photo, label))
+        things = cutouts.of_polygons(polygons, source.path.stem, photo) or list(
+            cutouts.of_label(photo, label)
+        )
         _add_cutouts(others, source, things, drawn=False)
         small.append(F.adaptive_avg_pool2d(torch.from_numpy(photo).permute(2, 0, 1) / 255, 128))
     return torch.stack(small[::4])

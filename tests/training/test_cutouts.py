@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from training import cutouts
+from training.polygons import Polygons
 from training.sources import Picture
 from training.teacher import BACKGROUND, SUBJECT, UNSURE
 
@@ -88,11 +89,11 @@ def polygons(tmp_path: Path):
         "part": {"width": 9, "height": 9, "instances_complete": False, "instances": instances},
     }
     (tmp_path / "annotations.json").write_text(json.dumps(photos))
-    return cutouts.Polygons(tmp_path)
+    return Polygons(tmp_path)
 
 
 def test_large_things_are_subject_scenery_and_small_ones_unsure(polygons):
-    label = polygons.subject(STEM, np.zeros((100, 120, 3), np.uint8))
+    label = cutouts.label_of_polygons(polygons, STEM, np.zeros((100, 120, 3), np.uint8))
     assert label[30, 35] == SUBJECT
     assert label[50, 90] == UNSURE
     assert label[78, 12] == UNSURE
@@ -101,6 +102,6 @@ def test_large_things_are_subject_scenery_and_small_ones_unsure(polygons):
 
 
 def test_a_photograph_without_all_its_polygons_has_no_label(polygons):
-    assert polygons.subject("part", np.zeros((9, 9, 3), np.uint8)) is None
-    assert polygons.subject("unknown", np.zeros((9, 9, 3), np.uint8)) is None
-    assert polygons.cutouts("unknown", np.zeros((9, 9, 3), np.uint8)) == []
+    assert cutouts.label_of_polygons(polygons, "part", np.zeros((9, 9, 3), np.uint8)) is None
+    assert cutouts.label_of_polygons(polygons, "unknown", np.zeros((9, 9, 3), np.uint8)) is None
+    assert cutouts.of_polygons(polygons, "unknown", np.zeros((9, 9, 3), np.uint8)) == []
