@@ -28,8 +28,11 @@ FINE_SIDE = 1024
 REACH = 5
 """Pixels of the small size by which the edge moves freely; by twice as many it moves at all."""
 FARTHEST = 3.0 * REACH
-LIKELY, SURE = 0.4, 0.05
-"""Likelihood from which a pixel counts as inside at first, and up to which it stays outside."""
+LIKELY, SURE = 0.4, 0.1
+"""Likelihood from which a subject is there at all, and up to which a pixel stays outside it."""
+PEAK, SHARE = 0.9, 0.55
+"""A pixel counts as inside at first from this share of what the subject's likelihood, this quantile
+of it, reaches: a network that is unsure of all is as right as one that is sure."""
 LEAST_COLOURS = 32
 """Pixels on either side that colours can be learned from."""
 GRABCUT_ROUNDS = 3
@@ -97,7 +100,9 @@ def settled(mask: Floats, picture: Floats) -> Floats:
 
     mask: h x w in [0, 1], how likely each pixel is inside. picture: h x w x 3 in [0, 1].
     """
-    labels = np.where(mask > LIKELY, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    there = mask[mask > LIKELY]
+    peak = np.quantile(there, PEAK) if there.size else 1.0
+    labels = np.where(mask > SHARE * peak, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     labels[mask > 1 - SURE] = cv2.GC_FGD
     labels[mask < SURE] = cv2.GC_BGD
     inside = np.count_nonzero(labels & 1)

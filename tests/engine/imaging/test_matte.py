@@ -190,6 +190,16 @@ def test_colours_decide_where_the_mask_is_in_doubt():
     assert np.array_equal(found, settled(doubtful, picture))
 
 
+def test_an_unsure_network_finds_the_same_as_a_sure_one():
+    alpha = cv2.resize(star(), (ROUGH, ROUGH), interpolation=cv2.INTER_AREA)
+    picture = cv2.resize(on_ground(star(), [0.9, 0.75, 0.6]), (ROUGH, ROUGH))
+    likely = 0.8 * cv2.GaussianBlur(alpha, (0, 0), 6) + 0.15
+
+    sure, unsure = settled(likely, picture), settled(0.65 * likely, picture)
+
+    assert iou(sure, unsure) > 0.98
+
+
 @pytest.mark.parametrize("level", [0.0, 0.2, 0.45, 1.0])
 @pytest.mark.parametrize("grain", [0.0, 0.1])
 def test_an_even_doubt_is_decided_as_it_leans(level, grain):
