@@ -315,8 +315,8 @@ def score(name: str, shared: Path, folder: Path) -> list[list[str]]:
 def sheet(cases: Sequence[Case], methods: Sequence[str]) -> Bytes:
     """Some drawings with few and with more strokes: strokes, every method, truth."""
     drawings = sorted({case.folder for case in cases})
-    step = max(len(drawings) // SHOWN, 1)
-    chosen = drawings[::step][:SHOWN]
+    places = np.linspace(0, len(drawings) - 1, SHOWN).round().astype(int)
+    chosen = {drawings[place] for place in places}
     shown = [case for case in cases if case.folder in chosen and case.level != "dense"]
     rows = [
         [
