@@ -4,10 +4,10 @@ After Diffusart (Carrillo 2024, chapter 7): a denoiser ε_θ that sees the line 
 conditioning) and, by cross-attention at its bottleneck, what an encoder g_θ of the same shape finds
 in line art and scribbles (implicit conditioning). Ours go further: g_θ's features of every level
 are added to the denoiser's, so that a scribble acts where it was drawn and not only at the
-bottleneck; scribbles come spread over the picture as well, and what is learnt is how the colours
-differ from that; a reference joins what the cross-attention looks at; and what is predicted is the
-picture instead of the noise: it says something even where all is noise, and a small network has not
-to carry the noise through.
+bottleneck; the flat colours that the scribbles give the regions of the line art come too, spread
+where there are none, and what is learnt is how the painting differs from them; a reference joins
+what the cross-attention looks at; and what is predicted is the picture instead of the noise: it
+says something even where all is noise, and a small network has not to carry the noise through.
 """
 
 import math
@@ -23,9 +23,9 @@ GROUPS = 8
 HEADS = 4
 TIME_CHANNELS = 128
 HALVINGS = 5
-"""How often scribbles are halved to be spread."""
+"""How often flats are halved to be spread."""
 FAINT = 0.01
-"""Coverage by scribbles from which a cell takes its own colour rather than its surroundings'."""
+"""Coverage by flats from which a cell takes its own colour rather than its surroundings'."""
 
 
 class Paint(nn.Module):
@@ -33,8 +33,8 @@ class Paint(nn.Module):
 
     Args:
         channels: of the levels, each at half the size of the one before.
-        explicit: whether line art and g_θ's features reach the denoiser place by place; otherwise
-            by cross-attention alone (the paper's ablation).
+        explicit: whether line art, flats and g_θ's features reach the denoiser place by place;
+            otherwise by cross-attention alone (the paper's ablation).
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Paint(nn.Module):
         super().__init__()
         self.explicit = explicit
         self.time = TimeEmbedding()
-        self.stem = patch_convolution(7 if explicit else 3, channels[0])
+        self.stem = patch_convolution(8 if explicit else 3, channels[0])
         self.encoder = Encoder(channels, blocks=2, timed=True)
         self.hints = Hints(channels)
         self.reference = Reference(channels[-1])
@@ -57,10 +57,16 @@ class Paint(nn.Module):
             for width, below in reversed(list(pairwise(channels)))
         )
         self.norm = nn.GroupNorm(GROUPS, channels[0])
-        self.out = nn.Conv2d(channels[0], 3 * PATCH**2, 3, padding=1)
+        self.out = zero(nn.Conv2d(channels[0], 3 * PATCH**2, 3, padding=1))
 
     def forward(
-        self, noisy: Tensor, time: Tensor, line: Tensor, hints: Tensor, reference: Tensor
+        self,
+        noisy: Tensor,
+        time: Tensor,
+        line: Tensor,
+        hints: Tensor,
+        flats: Tensor,
+        reference: Tensor,
     ) -> Tensor:
         """An estimate of x_0, the colours under the lines, N×3×H×W, about [-1, 1].
 
@@ -70,13 +76,15 @@ class Paint(nn.Module):
             time: N×1×H×W, the same everywhere in a picture; 0 without noise, 1 noise alone.
             line: N×1×H×W in [0, 1], 1 = ink.
             hints: N×4×H×W, colours in [0, 1] where there is a scribble, else 0, and where it is.
+            flats: N×4×H×W, colours in [0, 1] of regions that have one, else 0, and which have.
             reference: N×4×H×W, colours in [0, 1], else 0, and whether there is one.
         """
         moment = self.time(time[:, 0, 0, 0])
-        known = spread(hints)
-        found = self.hints(torch.cat([line, hints, known], dim=1))
+        known = spread(flats)
+        beside = torch.cat([line, known, flats[:, 3:]], dim=1)
+        found = self.hints(torch.cat([hints, beside], dim=1))
         given = torch.cat([tokens(found[-1]), tokens(self.reference(reference))], dim=1)
-        x = self.stem(torch.cat([noisy, line, known], dim=1) if self.explicit else noisy)
+        x = self.stem(torch.cat([noisy, beside], dim=1) if self.explicit else noisy)
         skips = []
         for number, level in enumerate(self.encoder.levels):
             x = level(x, moment)
@@ -87,7 +95,8 @@ class Paint(nn.Module):
         for level in self.decoder:
             x = F.interpolate(x, scale_factor=2.0)
             x = level(torch.cat([x, skips.pop()], dim=1), moment)
-        return known + F.pixel_shuffle(self.out(F.silu(self.norm(x))), PATCH)
+        colours = F.pixel_shuffle(self.out(F.silu(self.norm(x))), PATCH)
+        return known + colours if self.explicit else colours
 
     def attend(self, x: Tensor, given: Tensor) -> Tensor:
         """The bottleneck's N×C×h×w features after they looked at themselves and at N×T×C."""
@@ -139,11 +148,11 @@ class Hints(nn.Module):
 
     def __init__(self, channels: tuple[int, ...]) -> None:
         super().__init__()
-        self.stem = patch_convolution(8, channels[0])
+        self.stem = patch_convolution(9, channels[0])
         self.encoder = Encoder(channels, blocks=1, timed=False)
 
     def forward(self, given: Tensor) -> list[Tensor]:
-        """Features of the levels from N×8×H×W."""
+        """Features of the levels from N×9×H×W."""
         return self.encoder(self.stem(given))
 
 
@@ -228,16 +237,16 @@ class Attention(nn.Module):
         return self.gate(seen.transpose(1, 2).flatten(2))
 
 
-def spread(hints: Tensor) -> Tensor:
-    """The colours of N×4×H×W hints all over the picture, N×3×H×W in [-1, 1]; 0 if there are none.
+def spread(flats: Tensor) -> Tensor:
+    """The colours of N×4×H×W flats all over the picture, N×3×H×W in [-1, 1]; 0 if there are none.
 
     Pull and push (Gortler 1996): each cell of a pyramid takes what lies in it, and where that is
     little what the coarser cell around it has.
     """
-    levels = [hints]
+    levels = [flats]
     for _ in range(HALVINGS):
         levels.append(F.avg_pool2d(levels[-1], 2))
-    found = hints.mean(dim=(2, 3), keepdim=True)
+    found = flats.mean(dim=(2, 3), keepdim=True)
     found = (found / (found[:, 3:] + 1e-6)).expand_as(levels[-1])
     for number, level in enumerate(reversed(levels)):
         if number:

@@ -19,7 +19,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from engine.imaging.lines import ink_coverage
+from engine.imaging.lines import ink_coverage, ink_mask
+from engine.imaging.regions import find_regions
 from training import line_drawings, packs, scenes, sources, strokes
 from training.packs import Pack, PackWriter
 from training.sources import Picture
@@ -125,8 +126,13 @@ def _add_colour(
 
 def _add_line(writer: PackWriter, name: str, style: str, ink: Floats, source: Picture) -> None:
     steps = np.rint(np.rint(_shrunk(ink) * LEVELS) * (255 / LEVELS)).astype(np.uint8)
-    extra = {"of": name, "style": style}
-    writer.add_picture(f"{name} {style}", steps, source, kind="line", extra=extra)
+    line = f"{name} {style}"
+    about = {"of": name, "style": style}
+    writer.add_picture(line, steps, source, kind="line", extra=about)
+    labels = find_regions(ink_mask(steps / np.float32(255))).labels
+    planes = np.stack([labels & 255, labels >> 8, np.zeros_like(labels)], axis=2)
+    planes, name = planes.astype(np.uint8), f"{line} regions"
+    writer.add_picture(name, planes, source, kind="regions", quality=100, extra={"of": line})
 
 
 def _shrunk(picture: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
@@ -152,12 +158,14 @@ class Drawing:
     """Drawings to learn from, square, on the device.
 
     line: N×1×S×S, 1 is ink. colour: N×3×S×S in [-1, 1], under the lines. hints: N×4×S×S in [0, 1],
-    RGB times coverage, and coverage. reference: N×4×S×S in [0, 1], RGB and 1, or nothing but 0.
+    RGB times coverage, and coverage. flats: N×4×S×S in [0, 1], the colours of regions in which
+    there is a scribble, and 1, else 0. reference: N×4×S×S in [0, 1], RGB and 1, or nothing but 0.
     """
 
     line: Tensor
     colour: Tensor
     hints: Tensor
+    flats: Tensor
     reference: Tensor
 
 
@@ -165,13 +173,15 @@ class Drawing:
 class Library:
     """What drawings are made of, uint8 on the device.
 
-    colours: M×3×T×T. lines: K×1×T×T, 255 is ink. colour_of: K, the colour below a line. line_of: M,
+    colours: M×3×T×T. lines: K×1×T×T, 255 is ink. regions: int16 K×1×T×T, labels of what the lines
+    keep apart. colour_of: K, the colour below a line. line_of: M,
     one of a colour's lines. siblings: M×SIBLINGS, colours of other pages of the book, -1 where
     there is none. of: indices of the lines of each style.
     """
 
     colours: Tensor
     lines: Tensor
+    regions: Tensor
     colour_of: Tensor
     line_of: Tensor
     siblings: Tensor
@@ -186,9 +196,11 @@ class Library:
         colour_of = [place[pack.items[index].extra["of"]] for index in lines]
         styles = [pack.items[index].extra["style"] for index in lines]
         line_of = dict(zip(colour_of, range(len(lines)), strict=True))
+        regions_of = {pack.items[index].extra["of"]: index for index in pack.find("regions", split)}
         return cls(
             _squares(pack, colours, side).to(device),
             _squares(pack, lines, side).to(device),
+            _labels(pack, [regions_of[pack.items[index].name] for index in lines], side).to(device),
             torch.tensor(colour_of, device=device),
             torch.tensor([line_of[row] for row in range(len(colours))], device=device),
             _siblings([pack.items[index] for index in colours]).to(device),
@@ -203,14 +215,18 @@ class Library:
         )
 
 
-def _squares(pack: Pack, indices: list[int], side: int) -> Tensor:
+def _labels(pack: Pack, indices: list[int], side: int) -> Tensor:
+    """Labels of regions in a pack made smaller, int16 N×1×side×side."""
+    planes = _squares(pack, indices, side, cv2.INTER_NEAREST).to(torch.int16)
+    return planes[:, :1] + 256 * planes[:, 1:2]
+
+
+def _squares(pack: Pack, indices: list[int], side: int, way: int = cv2.INTER_AREA) -> Tensor:
     """Pictures of a pack made smaller, uint8 N×C×side×side."""
     found = torch.empty(0)
     for start in range(0, len(indices), 64):
         part = pack.pictures(indices[start : start + 64])
-        small = [
-            cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA) for picture in part
-        ]
+        small = [cv2.resize(picture, (side, side), interpolation=way) for picture in part]
         planes = torch.from_numpy(np.stack(small).reshape(len(part), side, side, -1))
         if start == 0:
             found = torch.empty(len(indices), planes.shape[3], side, side, dtype=torch.uint8)
@@ -241,8 +257,13 @@ class Composer:
         self.device = library.colours.device
         self.random = strokes.Random(generator, self.device)
 
-    def draw(self, count: int, styles: list[str] | None = None) -> Drawing:
-        """Drawings; styles: of each one, keys of STYLES, None draws them by their shares."""
+    def draw(
+        self, count: int, styles: list[str] | None = None, most: int = strokes.MOST
+    ) -> Drawing:
+        """Drawings with at most so many strokes.
+
+        styles: of each one, keys of STYLES, None draws them by their shares.
+        """
         lines = self._chosen(count, styles)
         colours = self.library.colour_of[lines]
         crops, looks = self._crops(count), self._looks(count)
@@ -250,11 +271,15 @@ class Composer:
         colour = self.library.colours[colours].float() / 255
         fine = _cropped(torch.cat([colour, ink], 1), crops, FINER * self.size)
         colour, ink = recoloured(fine[:, :3], looks), fine[:, 3:]
-        hints = strokes.simulate(colour, ink, self.size, self.generator)
+        scribbles = strokes.simulate(colour, ink, self.generator, most)
+        distance = strokes.distances(scribbles.strokes, self.size)
+        regions = _cropped(self.library.regions[lines].float(), crops, self.size, "nearest")
         line = F.avg_pool2d(self._broken(ink), FINER)
         small = F.avg_pool2d(colour, FINER)
         reference = self._references(colours, small, looks)
-        return Drawing(self._worn(line), 2 * small - 1, hints, reference)
+        hints = strokes.drawn(scribbles, distance)
+        flats = strokes.filled(scribbles, distance, regions)
+        return Drawing(self._worn(line), 2 * small - 1, hints, flats, reference)
 
     def _chosen(self, count: int, styles: list[str] | None) -> Tensor:
         """Indices of lines; styles that the library has none of are left to the others."""
@@ -381,6 +406,6 @@ def _turns(angle: Tensor) -> Tensor:
     return torch.cos(angle[:, None, None] - steps) * (2 / 3)
 
 
-def _cropped(planes: Tensor, crops: Tensor, side: int) -> Tensor:
+def _cropped(planes: Tensor, crops: Tensor, side: int, way: str = "bilinear") -> Tensor:
     grid = F.affine_grid(crops, [len(planes), 1, side, side], align_corners=False)
-    return F.grid_sample(planes, grid, "bilinear", "border", align_corners=False)
+    return F.grid_sample(planes, grid, way, "border", align_corners=False)

@@ -30,6 +30,8 @@ VALIDATION_SHARE = 0.08
 """Part of the time that validation may take."""
 VALIDATIONS = 10
 """How often a run validates, if there is time for it."""
+SAME = 1e-3
+"""Relative difference up to which two scores of the same weights are measured alike."""
 WARM_UP, POWER = 0.02, 0.9
 """Part of the budget in which the learning rate rises; then it falls as (1 - t)^0.9."""
 
@@ -221,9 +223,14 @@ class Run:
         """Seconds that a validation takes; a new training's is where its curve starts."""
         start = time.perf_counter()
         figures = self._validate()
+        seconds = time.perf_counter() - start
         if not self.curve:
             self.curve.append(figures)
-        return time.perf_counter() - start
+        elif not np.isclose(figures["score"], self.curve[-1]["score"], rtol=SAME):
+            # Pictures of another size, say: earlier scores do not compare.
+            self.best, self.best_state = figures, checkpoints.half(self.average.state_dict())
+            self._save_weights()
+        return seconds
 
     @torch.no_grad()
     def _validate(self) -> dict[str, float]:

@@ -9,7 +9,7 @@ much from steps that are noise alone, in which it decides all colours, as from t
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.imaging import color, diffusion
-from models.paint import build
+from models.paint import build, spread
 from models.registry import Port
 from training import drawings, packs, sheets
 from training.drawings import Composer, Drawing, Library
@@ -33,10 +33,10 @@ WORKING_SIZE = 256
 """Longer side at which the network paints."""
 LEVELS = {"sparse": 6, "medium": 15, "dense": 40}
 """Most strokes in validation drawings."""
-HELD_OUT = 24
+HELD_OUT = 48
 """Validation drawings."""
 STEPS = 6
-PURE = 0.2
+PURE = 0.4
 """Part of a batch that is noise alone."""
 PAPER, PAPER_WEIGHT = 0.9, 0.5
 """From this value in all channels colours are paper: there is much of it, and little to learn."""
@@ -73,6 +73,7 @@ def network(config: Config) -> Network:
             Port("time", 1, (0.0, 1.0)),
             Port("line", 1, (0.0, 1.0)),
             Port("hints", 4, (0.0, 1.0)),
+            Port("flats", 4, (0.0, 1.0)),
             Port("reference", 4, (0.0, 1.0)),
         ),
         outputs=(Port("colour", 3),),
@@ -99,9 +100,14 @@ class Recipe:
         self.model = build(explicit=config.explicit)
         self.library = Library.read(pack, "train", config.size, device)
         held_out = Library.read(pack, "validation", config.size, device)
-        composer = Composer(held_out, config.size, torch.Generator(device).manual_seed(0))
-        self.shown = most_scribbled(composer.draw(4 * HELD_OUT), HELD_OUT)
-        self.levels = {level: thinned(self.shown.hints, most) for level, most in LEVELS.items()}
+
+        def drawn(most: int) -> Drawing:
+            generator = torch.Generator(device).manual_seed(0)
+            return Composer(held_out, config.size, generator).draw(4 * HELD_OUT, most=most)
+
+        levels = {level: drawn(most) for level, most in LEVELS.items()}
+        chosen = most_scribbled(levels["dense"], HELD_OUT)
+        self.levels = {level: picked(drawing, chosen) for level, drawing in levels.items()}
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Norms and biases learn without decay."""
@@ -120,12 +126,13 @@ class Recipe:
         """One batch of drawings, each at a time of its own."""
         config = self.config
         drawing = Composer(self.library, config.size, generator).draw(config.batch)
-        hints = dropped(drawing.hints, config.without_hints, generator)
+        scribbled = torch.cat([drawing.hints, drawing.flats], dim=1)
+        hints, flats = dropped(scribbled, config.without_hints, generator).split(4, dim=1)
         reference = dropped(drawing.reference, config.without_reference, generator)
         time = times(config.batch, generator)
         noise = torch.randn(drawing.colour.shape, generator=generator, device=self.device)
         noisy = mixed(drawing.colour, noise, time)
-        found = self.model(*together(noisy, time, drawing.line, hints, reference))
+        found = self.model(*together(noisy, time, drawing.line, hints, flats, reference))
         errors = (found.float() - drawing.colour).abs().mean(dim=1, keepdim=True)
         weight = weights(drawing)
         loss = (errors * weight).sum() / weight.sum()
@@ -137,43 +144,39 @@ class Recipe:
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Mean ΔE76 outside ink of held-out drawings at each level, after 1 step and after several.
 
-        score: minus the mean of these. Further figures: one step without scribbles, and with a
-        reference, where there is one, in their place.
+        score: minus the mean of these. Further figures: the flats that the network starts from,
+        one step without scribbles, and with a reference, where there is one, in their place.
         """
-        nothing = torch.zeros_like(self.shown.hints)
+        bare = {level: without(drawing, "reference") for level, drawing in self.levels.items()}
         figures = {
-            f"{level} {steps}": self.difference(model, hints, nothing, steps)
-            for level, hints in self.levels.items()
+            f"{level} {steps}": difference(self.painted(model, drawing, steps), drawing)
+            for level, drawing in bare.items()
             for steps in (1, STEPS)
         }
+        start = {
+            f"{level} flats": difference(spread(drawing.flats).cpu().numpy(), drawing)
+            for level, drawing in bare.items()
+        }
+        unhinted, led = (
+            without(drawing["dense"], "hints", "flats") for drawing in (bare, self.levels)
+        )
         return {
             "score": -float(np.mean(list(figures.values()))),
             **figures,
-            "unhinted": self.difference(model, nothing, nothing, 1),
-            "reference": self.difference(model, nothing, self.shown.reference, 1),
+            **start,
+            "unhinted": difference(self.painted(model, unhinted, 1), unhinted),
+            "reference": difference(self.painted(model, led, 1), led),
         }
 
-    def difference(self, model: nn.Module, hints: Tensor, reference: Tensor, steps: int) -> float:
-        """Mean ΔE76 between held-out drawings and what is painted, outside ink."""
-        painted = self.painted(model, hints, reference, steps)
-        found, truth = (
-            color.srgb_to_lab((np.moveaxis(colour, 1, 0) + 1) / 2)
-            for colour in (painted, self.shown.colour.cpu().numpy())
-        )
-        free = 1 - self.shown.line[:, 0].cpu().numpy()
-        return float((np.linalg.norm(found - truth, axis=0) * free).sum() / free.sum())
-
-    def painted(
-        self, model: nn.Module, hints: Tensor, reference: Tensor, steps: int, seed: int = 0
-    ) -> np.ndarray:
-        """Held-out drawings as the network paints them, N×3×H×W in [-1, 1]."""
-        count, _, height, width = hints.shape
+    def painted(self, model: nn.Module, drawing: Drawing, steps: int, seed: int = 0) -> np.ndarray:
+        """Drawings as the network paints them, N×3×H×W in [-1, 1]."""
+        count, _, height, width = drawing.line.shape
+        given = drawing.line, drawing.hints, drawing.flats, drawing.reference
 
         def predict(x: diffusion.Floats, time: float) -> diffusion.Floats:
             noisy = torch.from_numpy(x).to(self.device)
             moment = torch.full((count, 1, 1, 1), time, device=self.device)
-            given = together(noisy, moment, self.shown.line, hints, reference)
-            colour: diffusion.Floats = model(*given).float().cpu().numpy()
+            colour: diffusion.Floats = model(*together(noisy, moment, *given)).float().cpu().numpy()
             return colour
 
         seeds = range(seed, seed + count)
@@ -181,21 +184,23 @@ class Recipe:
         return diffusion.sample(predict, noise, diffusion.even_times(steps))
 
     def sheet(self, model: nn.Module) -> np.ndarray:
-        """Drawings with few strokes, and with many: one step, several with two seeds, truth."""
+        """Drawings with few strokes, and with many: flats, one step, several, truth."""
         even = (torch.arange(HELD_OUT, device=self.device) % 2 == 0).view(-1, 1, 1, 1)
-        hints = torch.where(even, self.levels["sparse"], self.levels["dense"])
-        nothing = torch.zeros_like(hints)
-        painted = [
-            self.painted(model, hints, nothing, steps, seed)
-            for steps, seed in ((1, 0), (STEPS, 0), (STEPS, 100))
+        few, many = (vars(self.levels[level]) for level in ("sparse", "dense"))
+        drawing = Drawing(*(torch.where(even, few[name], many[name]) for name in few))
+        drawing = without(drawing, "reference")
+        line = 1 - drawing.line.cpu().numpy()
+        strokes = (drawing.hints[:, :3] + 1 - drawing.hints[:, 3:]).cpu().numpy()
+        colours = [
+            spread(drawing.flats).cpu().numpy(),
+            self.painted(model, drawing, 1),
+            self.painted(model, drawing, STEPS),
+            drawing.colour.cpu().numpy(),
         ]
-        truth = self.shown.colour.cpu().numpy()
-        line = 1 - self.shown.line.cpu().numpy()
-        strokes = (hints[:, :3] + 1 - hints[:, 3:]).cpu().numpy() * line
-        columns = [strokes, *((colour + 1) / 2 * line for colour in (*painted, truth))]
+        columns = [strokes * line, *((colour + 1) / 2 * line for colour in colours)]
         rows = [list(row) for row in zip(*(np.moveaxis(c, 1, 3) for c in columns), strict=True)]
-        headings = ["scribbles", "1 step", f"{STEPS} steps", "another seed", "truth"]
-        pairs = [few + many for few, many in zip(rows[::2], rows[1::2], strict=True)]
+        headings = ["scribbles", "flats", "1 step", f"{STEPS} steps", "truth"]
+        pairs = [one + other for one, other in zip(rows[::2], rows[1::2], strict=True)]
         return sheets.grid(pairs, 2 * headings, side=128)
 
 
@@ -232,24 +237,28 @@ def weights(drawing: Drawing) -> Tensor:
     return (1 - (1 - PAPER_WEIGHT) * paper) * (1 - (1 - INK_WEIGHT) * drawing.line)
 
 
-def most_scribbled(drawing: Drawing, count: int) -> Drawing:
-    """Those drawings that have the most strokes."""
-    number = torch.tensor([labels.max() for labels in scribbles(drawing.hints)])
-    chosen = number.argsort(descending=True, stable=True)[:count].to(drawing.hints.device)
+def difference(painted: np.ndarray, drawing: Drawing) -> float:
+    """Mean ΔE76 between drawings and how they were painted, N×3×H×W in [-1, 1], outside ink."""
+    found, truth = (
+        color.srgb_to_lab((np.moveaxis(colour, 1, 0) + 1) / 2)
+        for colour in (painted, drawing.colour.cpu().numpy())
+    )
+    free = 1 - drawing.line[:, 0].cpu().numpy()
+    return float((np.linalg.norm(found - truth, axis=0) * free).sum() / free.sum())
+
+
+def without(drawing: Drawing, *conditions: str) -> Drawing:
+    """The drawings with planes of these names all 0."""
+    return replace(drawing, **{name: torch.zeros_like(vars(drawing)[name]) for name in conditions})
+
+
+def picked(drawing: Drawing, chosen: Tensor) -> Drawing:
+    """The drawings with these indices."""
     return Drawing(*(planes[chosen] for planes in vars(drawing).values()))
 
 
-def thinned(hints: Tensor, most: int) -> Tensor:
-    """N×4×H×W hints with at most so many strokes of each drawing, chosen at random."""
-    random = np.random.default_rng(0)
-    kept = []
-    for labels in scribbles(hints):
-        chosen = random.permutation(labels.max())[:most] + 1
-        kept.append(np.isin(labels, chosen))
-    return hints * torch.from_numpy(np.stack(kept))[:, None].to(hints.device)
-
-
-def scribbles(hints: Tensor) -> Iterator[np.ndarray]:
-    """The strokes of each drawing as labels from 1 on, H×W; strokes that touch are one."""
-    for mask in (hints[:, 3] > 0).byte().cpu().numpy():
-        yield cv2.connectedComponents(mask)[1]
+def most_scribbled(drawing: Drawing, count: int) -> Tensor:
+    """Indices of those drawings that have the most strokes; strokes that touch are one."""
+    masks = (drawing.hints[:, 3] > 0).byte().cpu().numpy()
+    number = torch.tensor([cv2.connectedComponents(mask)[0] for mask in masks])
+    return number.argsort(descending=True, stable=True)[:count].to(drawing.hints.device)

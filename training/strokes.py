@@ -52,10 +52,21 @@ class Strokes:
         return Strokes(*(values.gather(1, index) for values in vars(self).values()))
 
 
-def simulate(colour: Tensor, line: Tensor, size: int, generator: torch.Generator) -> Tensor:
-    """Hints of drawings, N×4×size×size in [0, 1]: RGB times coverage, and coverage.
+@dataclass(frozen=True)
+class Scribbles:
+    """What was drawn: strokes N×K, their colours N×K×3 in [0, 1], and which of them there are."""
 
-    colour: the truth, N×3×H×W in [0, 1]; line: N×1×H×W, 1 is ink; H and W may exceed `size`.
+    strokes: Strokes
+    colours: Tensor
+    chosen: Tensor
+
+
+def simulate(
+    colour: Tensor, line: Tensor, generator: torch.Generator, most: int = MOST
+) -> Scribbles:
+    """Scribbles on drawings, on each at most so many strokes, fewer being the first of more.
+
+    colour: the truth, N×3×H×W in [0, 1]; line: N×1×H×W, 1 is ink.
     """
     random = Random(generator, colour.device)
     count = len(colour)
@@ -67,21 +78,50 @@ def simulate(colour: Tensor, line: Tensor, size: int, generator: torch.Generator
     kept = _apart(strokes, median, fits, careful)
     kept = _not_all_white(median, kept)
     wanted = _wanted(free, random) * (manner != 2)[:, None]
-    kept &= kept.cumsum(1) <= wanted
-    most = max(int(kept.sum(1).max()), 1)
-    first = (~kept).to(torch.uint8).argsort(dim=1, stable=True)[:, :most]
+    kept &= kept.cumsum(1) <= wanted.clamp(max=most)
+    number = max(int(kept.sum(1).max()), 1)
+    first = (~kept).to(torch.uint8).argsort(dim=1, stable=True)[:, :number]
     chosen = kept.gather(1, first)
     colours = median.gather(1, first[..., None].expand(-1, -1, 3))
-    return drawn(strokes.at(first), colours, chosen, size)
+    return Scribbles(strokes.at(first), colours, chosen)
 
 
-def drawn(strokes: Strokes, colours: Tensor, chosen: Tensor, size: int) -> Tensor:
-    """Planes as a layer of strokes shrunk by area gives them, N×4×size×size.
+def drawn(scribbles: Scribbles, distance: Tensor) -> Tensor:
+    """Planes as a layer of strokes shrunk by area gives them, N×4×S×S: RGB times coverage, and it.
 
-    colours: N×K×3; chosen: N×K, false strokes are left out. A stroke thinner than a pixel covers
-    no pixel in full.
+    distance: as `distances` has them. A stroke thinner than a pixel covers no pixel in full.
     """
-    place = (torch.arange(size, device=colours.device) + 0.5) / size
+    strokes, size = scribbles.strokes, distance.shape[-1]
+    width = (strokes.thickness * size)[..., None, None]
+    cover = torch.minimum((width / 2 + 0.5 - distance).clamp(min=0), width.clamp(max=1))
+    longest = ((strokes.length + strokes.thickness) * size).clamp(max=1)  # of a dab in a pixel
+    cover = (cover * (longest * scribbles.chosen)[..., None, None]).flatten(2)
+    colours = scribbles.colours
+    paint = torch.cat([colours, torch.ones_like(colours[..., :1])], 2).transpose(1, 2)
+    planes = (paint @ cover).unflatten(2, (size, size))
+    return planes / planes[:, 3:].clamp(min=1)
+
+
+def filled(scribbles: Scribbles, distance: Tensor, regions: Tensor) -> Tensor:
+    """Regions in the colour of the nearest stroke in them, N×4×S×S: RGB, and 1 where there is one.
+
+    distance: as `distances` has them. regions: labels N×1×S×S; a stroke is in that which has most
+    of it.
+    """
+    grid = 2 * torch.stack(_points(scribbles.strokes), 3) - 1
+    found = F.grid_sample(regions.float(), grid, "nearest", "border", align_corners=False)
+    own = found[:, 0].mode(dim=2).values
+    inside = (regions == own[..., None, None]) & scribbles.chosen[..., None, None]
+    nearest = torch.where(inside, distance, torch.inf).min(dim=1)
+    index = nearest.indices.flatten(1)[..., None].expand(-1, -1, 3)
+    colour = scribbles.colours.gather(1, index).transpose(1, 2).unflatten(2, distance.shape[2:])
+    known = nearest.values.isfinite()[:, None]
+    return torch.cat([colour * known, known.to(colour.dtype)], 1)
+
+
+def distances(strokes: Strokes, size: int) -> Tensor:
+    """Of each pixel to the middle line of each stroke, in pixels, N×K×size×size."""
+    place = (torch.arange(size, device=strokes.x.device) + 0.5) / size
     x = place - strokes.x[..., None]
     y = place - strokes.y[..., None]
     cos, sin = strokes.angle.cos()[..., None, None], strokes.angle.sin()[..., None, None]
@@ -93,14 +133,7 @@ def drawn(strokes: Strokes, colours: Tensor, chosen: Tensor, size: int) -> Tenso
     slope = 2 * bend / half * on_chord
     off = (across - bend * (1 - on_chord.square())).square() / (1 + slope.square())
     beyond = along - on_chord * half
-    distance = (off + beyond.square()).sqrt() * size
-    width = (strokes.thickness * size)[..., None, None]
-    cover = torch.minimum((width / 2 + 0.5 - distance).clamp(min=0), width.clamp(max=1))
-    longest = ((strokes.length + strokes.thickness) * size).clamp(max=1)  # of a dab in a pixel
-    cover = (cover * (longest * chosen)[..., None, None]).flatten(2)
-    paint = torch.cat([colours, torch.ones_like(colours[..., :1])], 2).transpose(1, 2)
-    planes = (paint @ cover).unflatten(2, (size, size))
-    return planes / planes[:, 3:].clamp(min=1)
+    return (off + beyond.square()).sqrt() * size
 
 
 class Random:
@@ -157,14 +190,7 @@ def _looked_up(
     colour: Tensor, line: Tensor, strokes: Strokes, tolerance: Tensor
 ) -> tuple[Tensor, Tensor]:
     """The median colour under each stroke, N×K×3, and whether it may lie there, N×K."""
-    device = colour.device
-    along = torch.linspace(-1, 1, ALONG, device=device).repeat_interleave(ACROSS)
-    across = torch.linspace(-0.7, 0.7, ACROSS, device=device).repeat(ALONG)
-    u = strokes.length[..., None] / 2 * along
-    v = strokes.thickness[..., None] / 2 * across + strokes.bend[..., None] * (1 - along.square())
-    cos, sin = strokes.angle.cos()[..., None], strokes.angle.sin()[..., None]
-    x, y = strokes.x[..., None] + cos * u - sin * v, strokes.y[..., None] + sin * u + cos * v
-    grid = 2 * torch.stack([x, y], 3) - 1
+    grid = 2 * torch.stack(_points(strokes), 3) - 1
     truth = torch.cat([colour, line], 1)
     found = F.grid_sample(truth, grid, "nearest", "border", align_corners=False)
     median = found[:, :3].median(3).values.movedim(1, 2)
@@ -174,6 +200,17 @@ def _looked_up(
     bare = (found[:, 3] > INK).float().mean(2) <= MOST_INK
     inside = (grid.abs() <= 1).flatten(2).all(2)
     return median, uniform & bare & inside
+
+
+def _points(strokes: Strokes) -> tuple[Tensor, Tensor]:
+    """Columns and rows, as shares of the side, of points all over each stroke, N×K×P."""
+    device = strokes.x.device
+    along = torch.linspace(-1, 1, ALONG, device=device).repeat_interleave(ACROSS)
+    across = torch.linspace(-0.7, 0.7, ACROSS, device=device).repeat(ALONG)
+    u = strokes.length[..., None] / 2 * along
+    v = strokes.thickness[..., None] / 2 * across + strokes.bend[..., None] * (1 - along.square())
+    cos, sin = strokes.angle.cos()[..., None], strokes.angle.sin()[..., None]
+    return strokes.x[..., None] + cos * u - sin * v, strokes.y[..., None] + sin * u + cos * v
 
 
 def _apart(strokes: Strokes, median: Tensor, fits: Tensor, careful: Tensor) -> Tensor:

@@ -103,6 +103,15 @@ def test_a_pack_has_the_lines_of_every_style(pack):
     assert len(pack.find("colour", "validation")) >= 3 * 4 + 2
 
 
+def test_a_pack_has_the_regions_of_all_lines(pack):
+    lines = [pack.items[index].name for index in pack.find("line")]
+    assert [pack.items[index].extra["of"] for index in pack.find("regions")] == lines
+    for index in pack.find("regions", "validation"):
+        low, high, nothing = np.moveaxis(pack.picture(index).astype(int), 2, 0)
+        assert len(np.unique(low + 256 * high)) >= 2
+        assert low.min() > 0 and not nothing.any()
+
+
 def test_colours_lie_under_the_lines(pack):
     places = {item.name: index for index, item in enumerate(pack.items)}
     drawn = [i for i in pack.find("line") if pack.items[i].extra["style"] == "drawn"]
@@ -115,7 +124,8 @@ def test_colours_lie_under_the_lines(pack):
 def test_a_drawing_has_planes_of_one_size_in_their_ranges(library):
     found = composer(library).draw(24)
     for planes, channels, low in (
-        (found.line, 1, 0), (found.colour, 3, -1), (found.hints, 4, 0), (found.reference, 4, 0),
+        (found.line, 1, 0), (found.colour, 3, -1), (found.hints, 4, 0), (found.flats, 4, 0),
+        (found.reference, 4, 0),
     ):  # fmt: skip
         assert planes.shape == (24, channels, SIZE, SIZE)
         assert planes.dtype == torch.float32

@@ -128,6 +128,22 @@ def test_a_worse_continuation_keeps_the_best_weights(trained, pictures, tmp_path
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
+def test_other_validation_pictures_start_the_best_anew(trained, pictures, tmp_path, monkeypatch):
+    """Worse figures on harder pictures are no worse weights."""
+    validate = reddest.Recipe.validate
+    monkeypatch.setattr(
+        reddest.Recipe, "validate", lambda *given: {"score": validate(*given)["score"] - 10}
+    )
+    budget = loop.Budget(steps=20)
+
+    record = loop.train(
+        reddest, reddest.Config(), pictures, tmp_path, budget, resume=trained, device="cpu"
+    )
+
+    assert record["best"]["score"] < -5
+    assert record["best"]["score"] == max(point["score"] for point in record["curve"][-2:])
+
+
 def test_minutes_are_kept(pictures, tmp_path):
     start = time.perf_counter()
     budget = loop.Budget(minutes=0.01)

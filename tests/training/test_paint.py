@@ -11,7 +11,7 @@ from models.paint import build
 from training import paint as recipe
 from training.drawings import SIDE, STYLES, Drawing
 from training.packs import PackWriter
-from training.paint import Config, Recipe, dropped, mixed, most_scribbled, thinned, times, weights
+from training.paint import Config, Recipe, dropped, mixed, most_scribbled, times, weights
 from training.sources import Picture, split_of
 
 CPU = torch.device("cpu")
@@ -31,11 +31,15 @@ def data(tmp_path_factory):
             pixels = np.kron(colours, np.ones((SIDE // 4, SIDE // 4, 1), np.uint8))
             line = np.zeros((SIDE, SIDE), np.uint8)
             line[:: SIDE // 4] = line[:, :: SIDE // 4] = 255
+            number = 1 + np.arange(16, dtype=np.uint8).reshape(4, 4, 1) * (1, 0, 0)
+            labels = np.kron(number, np.ones((SIDE // 4, SIDE // 4, 1))).astype(np.uint8)
             about = {"group": group, "page": group}
             writer.add_picture(group, pixels, source, kind="colour", extra=about)
             for style in STYLES:
                 about = {"of": group, "style": style}
                 writer.add_picture(f"{group} {style}", line, source, kind="line", extra=about)
+                about = {"of": f"{group} {style}"}
+                writer.add_picture(group, labels, source, kind="regions", quality=100, extra=about)
     writer.write(folder / "pack.safetensors")
     return folder
 
@@ -96,29 +100,16 @@ def test_paper_and_ink_count_less():
     colour = torch.zeros(1, 3, 1, 3)
     colour[..., 1] = 1.0
     line = torch.tensor([0.0, 0.0, 1.0]).view(1, 1, 1, 3)
-    found = weights(Drawing(line, colour, torch.zeros(1, 4, 1, 3), torch.zeros(1, 4, 1, 3)))
+    found = weights(Drawing(line, colour, *3 * [torch.zeros(1, 4, 1, 3)]))
     assert found.flatten().tolist() == [1.0, recipe.PAPER_WEIGHT, recipe.INK_WEIGHT]
-
-
-def test_thinning_keeps_whole_strokes():
-    hints = torch.zeros(2, 4, 16, 16)
-    hints[:, :, ::4, 2:9] = 0.5
-    hints[1, :, 8:] = 0
-    few = thinned(hints, 3)
-    rows = (few[:, 3] > 0).sum(dim=2)
-    assert (rows > 0).sum(dim=1).tolist() == [3, 2]
-    assert set(rows.unique().tolist()) == {0, 7}
-    assert torch.equal(thinned(hints, 4), hints)
-    assert not thinned(hints, 0).any()
 
 
 def test_validation_takes_the_drawings_with_the_most_strokes():
     hints = torch.zeros(3, 4, 16, 16)
     hints[0, :, 3] = hints[2, :, 3] = hints[2, :, 9] = 1
     planes = torch.arange(3.0).view(3, 1, 1, 1)
-    chosen = most_scribbled(Drawing(planes, planes, hints, planes), 2)
-    assert chosen.line.flatten().tolist() == [2, 0]
-    assert torch.equal(chosen.hints, hints[[2, 0]])
+    chosen = most_scribbled(Drawing(planes, planes, hints, planes, planes), 2)
+    assert chosen.tolist() == [2, 0]
 
 
 def test_validation_is_the_same_every_time(data, training):
@@ -132,18 +123,26 @@ def test_validation_is_the_same_every_time(data, training):
     assert one["score"] == pytest.approx(-np.mean([one[key] for key in levels]))
 
 
-def test_levels_hold_more_and_more_strokes(training):
-    covered = [float((hints[:, 3] > 0).float().mean()) for hints in training.levels.values()]
-    assert 0 < covered[0] < covered[1] <= covered[2]
+def test_levels_are_the_same_drawings_with_more_and_more_strokes(training):
+    levels = list(training.levels.values())
+    for planes in ("hints", "flats"):
+        covered = [float((vars(level)[planes][:, 3] > 0).float().mean()) for level in levels]
+        assert 0 < covered[0] < covered[1] <= covered[2]
+    for level in levels[1:]:
+        assert torch.equal(level.line, levels[0].line)
+        assert torch.equal(level.colour, levels[0].colour)
+        assert torch.equal(level.reference, levels[0].reference)
 
 
 def test_a_network_that_knows_the_truth_scores_0(training):
     class Knowing(torch.nn.Module):
         def forward(self, *_):
-            return training.shown.colour
+            return training.levels["dense"].colour
 
     figures = training.validate(Knowing())
-    assert all(value == pytest.approx(0, abs=0.05) for value in figures.values())
+    painted = {name: value for name, value in figures.items() if not name.endswith("flats")}
+    assert all(value == pytest.approx(0, abs=0.05) for value in painted.values())
+    assert figures["sparse flats"] > figures["dense flats"] > 0
 
 
 def test_learning_one_drawing_by_heart_lowers_its_error(data, monkeypatch):

@@ -3,7 +3,7 @@ import torch
 from torch import Tensor
 
 from training import strokes
-from training.strokes import Random, Strokes
+from training.strokes import Random, Scribbles, Strokes
 
 SIZE = 64
 
@@ -20,7 +20,13 @@ def one(**changes):
 
 def layer(stroke, size=SIZE):
     red = torch.tensor([[[1.0, 0.0, 0.0]]])
-    return strokes.drawn(stroke, red, torch.ones(1, 1, dtype=torch.bool), size)[0]
+    scribbles = Scribbles(stroke, red, torch.ones(1, 1, dtype=torch.bool))
+    return strokes.drawn(scribbles, strokes.distances(stroke, size))[0]
+
+
+def hints_on(colour, line, seed=0, most=strokes.MOST):
+    scribbles = strokes.simulate(colour, line, generator(seed), most)
+    return strokes.drawn(scribbles, strokes.distances(scribbles.strokes, SIZE))
 
 
 @pytest.fixture
@@ -66,7 +72,7 @@ def test_bent_strokes_leave_their_chord():
 
 def test_every_stroke_has_the_colour_below_it(chequered):
     colour, line = chequered
-    hints = strokes.simulate(colour, line, SIZE, generator())
+    hints = hints_on(colour, line)
     assert hints.shape == (32, 4, SIZE, SIZE)
     assert hints.min() >= 0 and hints.max() <= 1
     small = torch.nn.functional.avg_pool2d(colour, 2)
@@ -80,12 +86,12 @@ def test_every_stroke_has_the_colour_below_it(chequered):
 def test_ink_bears_hardly_any_stroke(chequered):
     colour, line = chequered
     line = torch.ones_like(line)
-    assert not strokes.simulate(colour, line, SIZE, generator()).any()
+    assert not hints_on(colour, line).any()
 
 
 def test_some_drawings_have_no_strokes_and_none_has_too_many(chequered):
     colour, line = (planes.repeat(4, 1, 1, 1) for planes in chequered)
-    covered = strokes.simulate(colour, line, SIZE, generator())[:, 3].mean((1, 2))
+    covered = hints_on(colour, line)[:, 3].mean((1, 2))
     assert 0.02 < (covered == 0).float().mean() < 0.3
     assert covered.max() < 0.25
 
@@ -93,17 +99,40 @@ def test_some_drawings_have_no_strokes_and_none_has_too_many(chequered):
 def test_most_strokes_on_white_paper_are_not_white():
     colour = torch.ones(16, 3, SIZE, SIZE)
     colour[:, 1:, :, : SIZE // 4] = 0
-    hints = strokes.simulate(colour, torch.zeros(16, 1, SIZE, SIZE), SIZE, generator())
+    hints = hints_on(colour, torch.zeros(16, 1, SIZE, SIZE))
     white = hints[:, 1].sum() / hints[:, 3].sum()
     assert 0 < white < 0.75
 
 
 def test_a_seed_gives_the_same_strokes(chequered):
-    first, again, other = (
-        strokes.simulate(*chequered, SIZE, generator(seed)) for seed in (1, 1, 2)
-    )
+    first, again, other = (hints_on(*chequered, seed) for seed in (1, 1, 2))
     assert (first == again).all()
     assert (first != other).any()
+
+
+def test_fewer_strokes_are_some_of_more(chequered):
+    many, few = (hints_on(*chequered, most=most) for most in (strokes.MOST, 3))
+    assert (few[:, 3] <= many[:, 3]).all()
+    assert 0 < few[:, 3].sum() < 0.5 * many[:, 3].sum()
+
+
+def test_regions_take_the_nearest_stroke_in_them():
+    """A wall in the middle; two strokes left of it, one lies just right of it."""
+    regions = torch.ones(1, 1, SIZE, SIZE)
+    regions[..., SIZE // 2 :] = 2
+    x = torch.tensor([[0.1, 0.3, 0.52]])
+    stroke = Strokes(x, *(torch.full_like(x, value) for value in (0.5, 0, 0.02, 0.03, 0)))
+    scribbles = Scribbles(stroke, torch.eye(3)[None], torch.ones(1, 3, dtype=torch.bool))
+    distance = strokes.distances(stroke, SIZE)
+
+    found = strokes.filled(scribbles, distance, regions)[0]
+
+    assert (found[3] == 1).all()
+    assert found[:3].argmax(0)[0, [2, 12, 20, 31, 32, 63]].tolist() == [0, 0, 1, 1, 2, 2]
+    alone = Scribbles(stroke, scribbles.colours, torch.tensor([[False, True, False]]))
+    left = strokes.filled(alone, distance, regions)[0]
+    assert (left[:, :, : SIZE // 2] == torch.tensor([0, 1, 0, 1])[:, None, None]).all()
+    assert not left[:, :, SIZE // 2 :].any()
 
 
 def test_choices_follow_their_shares():
