@@ -4,8 +4,8 @@ After Diffusart (Carrillo 2024, chapter 7): a denoiser ε_θ that sees the line 
 conditioning) and, by cross-attention at its bottleneck, what an encoder g_θ of the same shape finds
 in line art and scribbles (implicit conditioning). Ours go further: g_θ's features of every level
 are added to the denoiser's, so that a scribble acts where it was drawn and not only at the
-bottleneck; the flat colours that the scribbles give the regions of the line art come too, spread
-where there are none, and what is learnt is how the painting differs from them; a reference joins
+bottleneck; the colours that the scribbles give the regions of the line art come too, and what is
+learnt is how the painting differs from them; a reference joins
 what the cross-attention looks at; and what is predicted is the picture instead of the noise: it
 says something even where all is noise, and a small network has not to carry the noise through.
 """
@@ -22,10 +22,8 @@ PATCH = 2
 GROUPS = 8
 HEADS = 4
 TIME_CHANNELS = 128
-HALVINGS = 5
-"""How often flats are halved to be spread."""
 FAINT = 0.01
-"""Coverage by flats from which a cell takes its own colour rather than its surroundings'."""
+"""Coverage by flats from which a cell takes its own colour rather than the scribbles' mean."""
 
 
 class Paint(nn.Module):
@@ -80,7 +78,7 @@ class Paint(nn.Module):
             reference: N×4×H×W, colours in [0, 1], else 0, and whether there is one.
         """
         moment = self.time(time[:, 0, 0, 0])
-        known = spread(flats)
+        known = started(flats, hints)
         beside = torch.cat([line, known, flats[:, 3:]], dim=1)
         found = self.hints(torch.cat([hints, beside], dim=1))
         given = torch.cat([tokens(found[-1]), tokens(self.reference(reference))], dim=1)
@@ -237,22 +235,17 @@ class Attention(nn.Module):
         return self.gate(seen.transpose(1, 2).flatten(2))
 
 
-def spread(flats: Tensor) -> Tensor:
-    """The colours of N×4×H×W flats all over the picture, N×3×H×W in [-1, 1]; 0 if there are none.
+def started(flats: Tensor, hints: Tensor) -> Tensor:
+    """Where the network starts, N×3×H×W in [-1, 1]: flats, and the scribbles' mean elsewhere.
 
-    Pull and push (Gortler 1996): each cell of a pyramid takes what lies in it, and where that is
-    little what the coarser cell around it has.
+    flats, hints: N×4×H×W as the network takes them; without any scribble it starts from grey.
     """
-    levels = [flats]
-    for _ in range(HALVINGS):
-        levels.append(F.avg_pool2d(levels[-1], 2))
-    found = flats.mean(dim=(2, 3), keepdim=True)
-    found = (found / (found[:, 3:] + 1e-6)).expand_as(levels[-1])
-    for number, level in enumerate(reversed(levels)):
-        if number:
-            found = F.interpolate(found, scale_factor=2.0, mode="bilinear")
-        found = (level + FAINT * found) / (level[:, 3:] + FAINT)
-    return 2 * found[:, :3] - found[:, 3:]
+    mean = hints.mean(dim=(2, 3), keepdim=True) + 1e-6 * hints.new_tensor([0.5, 0.5, 0.5, 1]).view(
+        1, 4, 1, 1
+    )
+    mean = mean / mean[:, 3:]
+    found = (flats + FAINT * mean) / (flats[:, 3:] + FAINT)
+    return 2 * found[:, :3] - 1
 
 
 def heads(x: Tensor) -> Tensor:

@@ -44,7 +44,7 @@ SIBLINGS = 8
 """Other pages of the same book that are remembered for a picture."""
 REFERENCES = {"none": 0.55, "page": 0.25, "palette": 0.2}
 """What is given as reference, with shares; a picture without siblings gets a palette for a page."""
-RECOLOURED = 0.3
+RECOLOURED = 0.1
 """Share of drawings in colours that nobody would guess: there hints alone tell."""
 MAIN_COLOURS = 8
 

@@ -28,6 +28,8 @@ EASY, RELAXED = 0.4, 3.0
 """Share of candidates that may count as uniform in a busy picture, and how far that may go."""
 WHITE, MOST_WHITE = 0.92, 0.6
 """Least channel of white, and the share of strokes that may be white."""
+POWER, NEAR = 3, 1 / 64
+"""Strokes weigh in a region by (distance + NEAR)^-POWER; distances are shares of the side."""
 ALIKE = 0.09
 """Distance in RGB up to which two colours are the same hint."""
 
@@ -103,20 +105,20 @@ def drawn(scribbles: Scribbles, distance: Tensor) -> Tensor:
 
 
 def filled(scribbles: Scribbles, distance: Tensor, regions: Tensor) -> Tensor:
-    """Regions in the colour of the nearest stroke in them, N×4×S×S: RGB, and 1 where there is one.
+    """Regions in the colours of the strokes in them, N×4×S×S: RGB, and 1 where there is one.
 
-    distance: as `distances` has them. regions: labels N×1×S×S; a stroke is in that which has most
-    of it.
+    Between strokes colours go over into each other (Shepard 1968). distance: as `distances` has
+    them. regions: labels N×1×S×S; a stroke is in that which has most of it.
     """
     grid = 2 * torch.stack(_points(scribbles.strokes), 3) - 1
     found = F.grid_sample(regions.float(), grid, "nearest", "border", align_corners=False)
     own = found[:, 0].mode(dim=2).values
     inside = (regions == own[..., None, None]) & scribbles.chosen[..., None, None]
-    nearest = torch.where(inside, distance, torch.inf).min(dim=1)
-    index = nearest.indices.flatten(1)[..., None].expand(-1, -1, 3)
-    colour = scribbles.colours.gather(1, index).transpose(1, 2).unflatten(2, distance.shape[2:])
-    known = nearest.values.isfinite()[:, None]
-    return torch.cat([colour * known, known.to(colour.dtype)], 1)
+    size = distance.shape[-1]
+    weight = (inside * (distance / size + NEAR) ** -POWER).flatten(2)
+    total = weight.sum(1, keepdim=True)
+    colour = scribbles.colours.transpose(1, 2) @ weight / total.clamp(min=1e-6)
+    return torch.cat([colour, (total > 0).to(colour.dtype)], 1).unflatten(2, (size, size))
 
 
 def distances(strokes: Strokes, size: int) -> Tensor:

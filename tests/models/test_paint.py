@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from models.paint import TimeEmbedding, build, spread
+from models.paint import TimeEmbedding, build, started
 
 LARGEST = 6.0e6
 """Parameters of denoiser, hint encoder and reference encoder together."""
@@ -83,7 +83,7 @@ def test_everything_reaches_a_trained_network(network):
 def test_a_network_that_has_learnt_nothing_gives_the_flats():
     given = inputs()
     with torch.no_grad():
-        assert torch.equal(build()(*given), spread(given[4]))
+        assert torch.equal(build()(*given), started(given[4], given[3]))
 
 
 def test_with_closed_gates_there_is_explicit_conditioning_alone(network):
@@ -93,19 +93,21 @@ def test_with_closed_gates_there_is_explicit_conditioning_alone(network):
     assert difference(network, given, changed(given, 5)) == 0
 
 
-def test_flats_are_spread_to_where_there_are_none():
-    flats = torch.zeros(1, 4, 64, 64)
-    flats[0, :, 10:12, 5:20] = torch.tensor([1.0, 0, 0, 1])[:, None, None]
-    flats[0, :, 50:52, 40:60] = torch.tensor([0.0, 0, 1, 1])[:, None, None]
+def test_it_starts_from_flats_and_elsewhere_from_the_mean_of_the_scribbles():
+    flats, hints = torch.zeros(2, 2, 4, 64, 64)
+    flats[:, 0, :30], flats[:, 3, :30] = 1.0, 1.0
+    hints[:, 0, 10:12, 5:20], hints[:, 3, 10:12, 5:20] = 1.0, 1.0
+    hints[0, 2, 50:52, 5:20], hints[0, 3, 50:52, 5:20] = 1.0, 1.0
 
-    found = spread(flats)[0]
+    found = started(flats, hints)
 
-    red, blue = torch.tensor([1.0, -1, -1]), torch.tensor([-1.0, -1, 1])
-    torch.testing.assert_close(found[:, 11, 10], red, atol=0.05, rtol=0)
-    torch.testing.assert_close(found[:, 0, 0], red, atol=0.1, rtol=0)
-    torch.testing.assert_close(found[:, 63, 63], blue, atol=0.1, rtol=0)
+    red, violet = torch.tensor([1.0, -1, -1]), torch.tensor([0.0, -1, 0])
+    torch.testing.assert_close(found[0, :, 29, 3], red, atol=0.03, rtol=0)
+    torch.testing.assert_close(found[0, :, 30, 3], violet, atol=0.03, rtol=0)
+    torch.testing.assert_close(found[1, :, 63, 63], red, atol=0.03, rtol=0)
     assert found.abs().max() <= 1 + 1e-5
-    assert not spread(torch.zeros(1, 4, 64, 64)).any()
+    nothing = torch.zeros(1, 4, 64, 64)
+    assert started(nothing, nothing).abs().max() < 1e-5
 
 
 def test_without_explicit_conditioning_lines_pass_the_cross_attention_alone():

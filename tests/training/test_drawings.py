@@ -197,7 +197,7 @@ def test_looks_leave_grey_grey_but_for_a_tint_and_turn_hues(library):
     assert (grey - 0.5).abs().mean() < 0.1
     orange = torch.tensor([0.8, 0.5, 0.2]).view(1, 3, 1, 1).expand(400, -1, -1, -1)
     turned = recoloured(orange, looks)[:, 0] <= recoloured(orange, looks)[:, 2]
-    assert 0.1 < turned.float().mean() < 0.3  # hints alone tell these
+    assert 0.02 < turned.float().mean() < 0.2  # hints alone tell these
 
 
 def test_the_pictures_beside_the_repository_pair_up(shared):

@@ -96,12 +96,15 @@ def test_conditions_are_dropped_drawing_by_drawing():
     assert torch.equal(dropped(whole, 0.0, generator()), whole)
 
 
-def test_paper_and_ink_count_less():
-    colour = torch.zeros(1, 3, 1, 3)
+def test_paper_ink_and_scribbled_regions_count_less():
+    colour, flats = torch.zeros(1, 3, 1, 4), torch.zeros(1, 4, 1, 4)
     colour[..., 1] = 1.0
-    line = torch.tensor([0.0, 0.0, 1.0]).view(1, 1, 1, 3)
-    found = weights(Drawing(line, colour, *3 * [torch.zeros(1, 4, 1, 3)]))
-    assert found.flatten().tolist() == [1.0, recipe.PAPER_WEIGHT, recipe.INK_WEIGHT]
+    line = torch.tensor([0.0, 0.0, 1.0, 0.0]).view(1, 1, 1, 4)
+    flats[..., 3] = 1.0
+    nothing = torch.zeros(1, 4, 1, 4)
+    found = weights(Drawing(line, colour, nothing, flats, nothing))
+    less = [recipe.PAPER_WEIGHT, recipe.INK_WEIGHT, recipe.KNOWN_WEIGHT]
+    assert found.flatten().tolist() == [1.0, *less]
 
 
 def test_validation_takes_the_drawings_with_the_most_strokes():
@@ -118,9 +121,8 @@ def test_validation_is_the_same_every_time(data, training):
         one = training.validate(training.model.eval())
         two = again.validate(again.model.eval())
     assert one == two
-    levels = [key for key in one if key[-1] in "16"]
-    assert len(levels) == 2 * len(recipe.LEVELS)
-    assert one["score"] == pytest.approx(-np.mean([one[key] for key in levels]))
+    first = [one[f"{level} 1"] for level in recipe.LEVELS]
+    assert one["score"] == pytest.approx(-np.mean(first))
 
 
 def test_levels_are_the_same_drawings_with_more_and_more_strokes(training):
