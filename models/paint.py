@@ -4,10 +4,10 @@ After Diffusart (Carrillo 2024, chapter 7): a denoiser ε_θ that sees the line 
 conditioning) and, by cross-attention at its bottleneck, what an encoder g_θ of the same shape finds
 in line art and scribbles (implicit conditioning). Ours go further: g_θ's features of every level
 are added to the denoiser's, so that a scribble acts where it was drawn and not only at the
-bottleneck; the colours that the scribbles give the regions of the line art come too, and what is
-learnt is how the painting differs from them; a reference joins
-what the cross-attention looks at; and what is predicted is the picture instead of the noise: it
-says something even where all is noise, and a small network has not to carry the noise through.
+bottleneck; the colours that the scribbles suggest, region by region, come too, and what is learnt
+is how the painting differs from them; a reference joins what the cross-attention looks at; and what
+is predicted is the picture instead of the noise: it says something even where all is noise, and a
+small network has not to carry the noise through.
 """
 
 import math
@@ -22,8 +22,6 @@ PATCH = 2
 GROUPS = 8
 HEADS = 4
 TIME_CHANNELS = 128
-FAINT = 0.01
-"""Coverage by flats from which a cell takes its own colour rather than the scribbles' mean."""
 
 
 class Paint(nn.Module):
@@ -74,11 +72,12 @@ class Paint(nn.Module):
             time: N×1×H×W, the same everywhere in a picture; 0 without noise, 1 noise alone.
             line: N×1×H×W in [0, 1], 1 = ink.
             hints: N×4×H×W, colours in [0, 1] where there is a scribble, else 0, and where it is.
-            flats: N×4×H×W, colours in [0, 1] of regions that have one, else 0, and which have.
+            flats: N×4×H×W, colours in [0, 1] that the scribbles suggest everywhere, and 1 in
+                regions that have a scribble; all 0 without scribbles.
             reference: N×4×H×W, colours in [0, 1], else 0, and whether there is one.
         """
         moment = self.time(time[:, 0, 0, 0])
-        known = started(flats, hints)
+        known = started(flats)
         beside = torch.cat([line, known, flats[:, 3:]], dim=1)
         found = self.hints(torch.cat([hints, beside], dim=1))
         given = torch.cat([tokens(found[-1]), tokens(self.reference(reference))], dim=1)
@@ -235,17 +234,13 @@ class Attention(nn.Module):
         return self.gate(seen.transpose(1, 2).flatten(2))
 
 
-def started(flats: Tensor, hints: Tensor) -> Tensor:
-    """Where the network starts, N×3×H×W in [-1, 1]: flats, and the scribbles' mean elsewhere.
+def started(flats: Tensor) -> Tensor:
+    """Where the network starts, N×3×H×W in [-1, 1]: the suggested colours; without any from grey.
 
-    flats, hints: N×4×H×W as the network takes them; without any scribble it starts from grey.
+    flats: N×4×H×W as the network takes them.
     """
-    mean = hints.mean(dim=(2, 3), keepdim=True) + 1e-6 * hints.new_tensor([0.5, 0.5, 0.5, 1]).view(
-        1, 4, 1, 1
-    )
-    mean = mean / mean[:, 3:]
-    found = (flats + FAINT * mean) / (flats[:, 3:] + FAINT)
-    return 2 * found[:, :3] - 1
+    any_colour = flats.amax(dim=(1, 2, 3), keepdim=True) > 0
+    return (2 * flats[:, :3] - 1) * any_colour
 
 
 def heads(x: Tensor) -> Tensor:

@@ -158,8 +158,8 @@ class Drawing:
     """Drawings to learn from, square, on the device.
 
     line: N×1×S×S, 1 is ink. colour: N×3×S×S in [-1, 1], under the lines. hints: N×4×S×S in [0, 1],
-    RGB times coverage, and coverage. flats: N×4×S×S in [0, 1], the colours of regions in which
-    there is a scribble, and 1, else 0. reference: N×4×S×S in [0, 1], RGB and 1, or nothing but 0.
+    RGB times coverage, and coverage. flats: N×4×S×S in [0, 1], the colours that scribbles suggest,
+    and 1 in regions with a scribble. reference: N×4×S×S in [0, 1], RGB and 1, or nothing but 0.
     """
 
     line: Tensor
@@ -278,7 +278,7 @@ class Composer:
         small = F.avg_pool2d(colour, FINER)
         reference = self._references(colours, small, looks)
         hints = strokes.drawn(scribbles, distance)
-        flats = strokes.filled(scribbles, distance, regions)
+        flats = strokes.suggested(scribbles, distance, regions)
         return Drawing(self._worn(line), 2 * small - 1, hints, flats, reference)
 
     def _chosen(self, count: int, styles: list[str] | None) -> Tensor:

@@ -30,14 +30,14 @@ if TYPE_CHECKING:
     from training.export import Network
 
 NAME = "paint"
-WORKING_SIZE = 256
+WORKING_SIZE = 128
 """Longer side at which the network paints."""
 LEVELS = {"sparse": 6, "medium": 15, "dense": 40}
 """Most strokes in validation drawings."""
 HELD_OUT = 48
 """Validation drawings."""
 STEPS = 6
-PURE = 0.4
+PURE = 0.6
 """Part of a batch that is noise alone."""
 PAPER, PAPER_WEIGHT = 0.9, 0.5
 """From this value in all channels colours are paper: there is much of it, and little to learn."""
@@ -251,7 +251,7 @@ def weights(drawing: Drawing) -> Tensor:
 
 def flats(drawing: Drawing) -> np.ndarray:
     """What the network starts from, N×3×H×W in [-1, 1]."""
-    return started(drawing.flats, drawing.hints).cpu().numpy()
+    return started(drawing.flats).cpu().numpy()
 
 
 def difference(painted: np.ndarray, drawing: Drawing) -> float:

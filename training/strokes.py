@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
+from engine.imaging.suggested import NEAR, OUTSIDE, POWER
+
 MANNERS = {"straight": 0.5, "free": 0.4, "none": 0.1}
 """How strokes are set, with shares: after the protocol, freely, not at all."""
 MOST = 40
@@ -28,8 +30,6 @@ EASY, RELAXED = 0.4, 3.0
 """Share of candidates that may count as uniform in a busy picture, and how far that may go."""
 WHITE, MOST_WHITE = 0.92, 0.6
 """Least channel of white, and the share of strokes that may be white."""
-POWER, NEAR = 3, 1 / 64
-"""Strokes weigh in a region by (distance + NEAR)^-POWER; distances are shares of the side."""
 ALIKE = 0.09
 """Distance in RGB up to which two colours are the same hint."""
 
@@ -104,21 +104,23 @@ def drawn(scribbles: Scribbles, distance: Tensor) -> Tensor:
     return planes / planes[:, 3:].clamp(min=1)
 
 
-def filled(scribbles: Scribbles, distance: Tensor, regions: Tensor) -> Tensor:
-    """Regions in the colours of the strokes in them, N×4×S×S: RGB, and 1 where there is one.
+def suggested(scribbles: Scribbles, distance: Tensor, regions: Tensor) -> Tensor:
+    """What `engine.imaging.suggested` finds, N×4×S×S: RGB, and 1 in regions that have a stroke.
 
-    Between strokes colours go over into each other (Shepard 1968). distance: as `distances` has
-    them. regions: labels N×1×S×S; a stroke is in that which has most of it.
+    distance: as `distances` has them. regions: labels N×1×S×S; a stroke is in that which has most
+    of it.
     """
     grid = 2 * torch.stack(_points(scribbles.strokes), 3) - 1
     found = F.grid_sample(regions.float(), grid, "nearest", "border", align_corners=False)
     own = found[:, 0].mode(dim=2).values
-    inside = (regions == own[..., None, None]) & scribbles.chosen[..., None, None]
+    chosen = scribbles.chosen[..., None, None]
+    outside = regions != own[..., None, None]
     size = distance.shape[-1]
-    weight = (inside * (distance / size + NEAR) ** -POWER).flatten(2)
-    total = weight.sum(1, keepdim=True)
-    colour = scribbles.colours.transpose(1, 2) @ weight / total.clamp(min=1e-6)
-    return torch.cat([colour, (total > 0).to(colour.dtype)], 1).unflatten(2, (size, size))
+    away = distance / size + NEAR + OUTSIDE * outside
+    weight = (chosen * away**-POWER).flatten(2)
+    colour = scribbles.colours.transpose(1, 2) @ weight / weight.sum(1, keepdim=True).clamp(1e-6)
+    known = (chosen & ~outside).any(1, keepdim=True).to(colour.dtype)
+    return torch.cat([colour.unflatten(2, (size, size)), known], 1)
 
 
 def distances(strokes: Strokes, size: int) -> Tensor:
