@@ -1,21 +1,25 @@
 """Scribble colorization of real drawings: paint beside flats, plain methods and other programs.
 
-Run with `python -m benchmarks.paint [--pairs N] [--sheet FILE.png] [--json FILE.json]`, with the
-licensed pictures, the protocol and its weights beside the repository. The drawings are validation
-pairs, which no recipe trains on; strokes are simulated, 6, 15 and 40 of them. G'MIC takes part
-where `gmic` is on the PATH, Krita's Colorize Mask where LIMNER_EDITORS names the folder that
-.ci/editors makes. The figures are the protocol's.
+Run with `python -m benchmarks.paint [--set pairs|extracted] [--drawings N] [--only METHOD...]
+[--sheet FILE.png] [--json FILE.json]`, with the licensed pictures, the protocol and its weights
+beside the repository. No recipe trains on the drawings; they are validation pairs of an artist's
+line art and colours, and validation illustrations with line art extracted from them. Strokes are
+simulated, 6, 15 and 40 of them. A method may have parameters: `--only flats "paint --steps 6"`.
+G'MIC takes part where `gmic` is on the PATH, Krita's Colorize Mask where LIMNER_EDITORS names the
+folder that .ci/editors makes. The figures are the protocol's.
 """
 
 import argparse
 import json
+import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -30,18 +34,20 @@ from engine.imaging import composite, files
 from engine.job import Cache
 from engine.run import run_operation
 from ipc import catalog
+from ipc.catalog import Value
 from tests import editors
-from training import sheets, sources
+from training import drawings, line_drawings, sheets, sources
+from training.sources import Picture
 
 Bytes = npt.NDArray[np.uint8]
 Result = tuple[Bytes, float]
 """Colours without lines, H x W x 3 or x 4, and the seconds that they took."""
 Method = Callable[[Sequence["Case"]], Iterator[Result]]
 
-PAIRS = "asp_lineart_pairs"
+SETS = ("pairs", "extracted")
+ILLUSTRATIONS = ("asp_illustrations", "bookdash")
 SIDE = 512
 LEVELS = {"sparse": 6, "medium": 15, "dense": 40}
-OPERATIONS = ("flats", "paint")
 GMIC = {
     "gmic-propagation": ("fx_colorize_lineart", "0,1,0,0.05", "k[0]"),
     "gmic-smart": (
@@ -54,10 +60,13 @@ GMIC = {
 PLUGIN = Path(__file__).parent / "colorize_mask"
 KRITA_SECONDS = 60
 """What Krita may take to start, and again for every case."""
-COLUMNS = ["method", "strokes", "pairs", "PSNR", "SSIM", "ΔE00", "LPIPS", "adherence", "ink", "s"]
+FIGURES = ("PSNR", "SSIM", "ΔE00", "LPIPS", "adherence", "ink", "s")
+COLUMNS = ["set", "method", "strokes", "drawings", *FIGURES]
 SHOWN = 6
 NOTE = (
-    f"Pairs of {SIDE} pixels; means. LPIPS: squeeze. Adherence: share of stroke pixels on bare "
+    f"Drawings of {SIDE} pixels; means. Pairs: line art and colours by the artist, all of one "
+    "story; extracted: illustrations of many books, line art by two methods, truth the colours "
+    "under these lines and the lines. LPIPS: squeeze. Adherence: share of stroke pixels on bare "
     "paper within ΔE00 3 of the stroke. Ink: mean difference in luminance from the line art on its "
     "lines, of 255. The oracle takes the best stroke colour for every pixel, knowing the truth. "
     "Seconds: G'MIC's with the start of the program, Krita's for the mask alone."
@@ -97,66 +106,126 @@ class Case:
 
 
 def main() -> None:
-    """Run every method on every case and print the table."""
+    """Run the methods on the cases of both sets and print the table."""
     arguments = argparse.ArgumentParser(description="Measure scribble colorization.")
     arguments.add_argument("--shared", type=Path, default=sources.data_folder().parent)
-    arguments.add_argument("--pairs", type=int, default=1000, help="so many pairs at most")
+    arguments.add_argument("--set", choices=SETS, help="these drawings alone")
+    arguments.add_argument("--drawings", type=int, default=1000, help="of each set, at most")
+    arguments.add_argument("--only", nargs="+", metavar="METHOD", help="these methods alone")
     arguments.add_argument("--sheet", type=Path, help="write some results as one picture")
     arguments.add_argument("--json", type=Path, help="the table for the model card")
     options = arguments.parse_args()
     if not (options.shared / "protocols/pairs_cases.py").is_file():
         print("skipped: the drawings and their protocol are not beside the repository")
         return
+    methods = dict(all_methods(options.only or ALL))
+    rows, shown = [], []
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        cases = make_cases(options.shared, folder, options.pairs)
-        methods = dict(all_methods())
-        print(" | ".join(COLUMNS))
-        rows = []
-        for name, method in methods.items():
-            solve(name, method, cases, folder)
-            for row in score(name, options.shared, folder):
-                rows.append(row)
-                print(" | ".join(row), flush=True)
+        for name in [options.set] if options.set else SETS:
+            folder = Path(temporary, name)
+            cases = make_cases(name, options.shared, folder, options.drawings)
+            rows += measure(name, methods, cases, options.shared)
+            shown += few(cases)
         if options.sheet:
-            Image.fromarray(sheet(cases, list(methods))).save(options.sheet)
+            Image.fromarray(sheet(shown, list(methods))).save(options.sheet)
     if options.json:
         table = {"title": "Colours from strokes", "columns": COLUMNS, "rows": rows, "note": NOTE}
         options.json.write_text(json.dumps([table], indent=1) + "\n", encoding="utf-8")
 
 
-def make_cases(shared: Path, folder: Path, most: int) -> list[Case]:
-    """The protocol's cases of the validation pairs, made in `folder`."""
+def make_cases(name: str, shared: Path, folder: Path, most: int) -> list[Case]:
+    """The protocol's cases of a set of drawings, made in `folder`."""
     with tempfile.TemporaryDirectory() as pairs:
-        for picture in sources.pictures(PAIRS, "validation", shared / "data"):
-            link = Path(pairs, picture.path.parent.name, picture.path.name)
-            link.parent.mkdir(exist_ok=True)
-            link.symlink_to(picture.path)
+        for part in ("lineart", "color"):
+            Path(pairs, part).mkdir()
+        write = write_pairs if name == "pairs" else write_extracted
+        write(shared / "data", Path(pairs))
         script = shared / "protocols/pairs_cases.py"
         subprocess.run([sys.executable, script, pairs, folder, str(most), str(SIDE)], check=True)
-    drawings = sorted(path.parent for path in folder.glob("*/truth.png"))
-    return [Case(drawing, level) for drawing in drawings for level in LEVELS]
+    found = sorted(path.parent for path in folder.glob("*/truth.png"))
+    return [Case(drawing, level) for drawing in found for level in LEVELS]
 
 
-def all_methods() -> Iterator[tuple[str, Method]]:
-    """The methods that can run here; says why the others cannot."""
-    yield "nearest", one_by_one(nearest)
-    for name, recipe in GMIC.items():
-        if shutil.which("gmic"):
-            yield name, one_by_one(gmic(*recipe))
+def write_pairs(data: Path, folder: Path) -> None:
+    """Links to an artist's line art and colours, in folders as the protocol wants them."""
+    for pair in drawings.pairs(data, "validation"):
+        for part, picture in zip(("lineart", "color"), pair, strict=True):
+            (folder / part / picture.path.name).symlink_to(picture.path)
+
+
+def write_extracted(data: Path, folder: Path) -> None:
+    """Illustrations made line art by both methods in turn, and the colours under their lines."""
+    for number, picture in enumerate(middle_pages(data)):
+        line, truth = extracted(picture.read()[..., :3], number)
+        Image.fromarray(line).save(folder / f"lineart/{picture.path.stem}.png")
+        Image.fromarray(truth).save(folder / f"color/{picture.path.stem}.png")
+
+
+def middle_pages(data: Path) -> list[Picture]:
+    """One illustration out of every validation book, from its middle."""
+    books = defaultdict(list)
+    for name in ILLUSTRATIONS:
+        for picture in sources.pictures(name, "validation", data):
+            books[picture.group].append(picture)
+    return [pages[len(pages) // 2] for pages in books.values()]
+
+
+def extracted(picture: Bytes, number: int) -> tuple[Bytes, Bytes]:
+    """Line art, H x W, and the picture with its lines, H x W x 3, of the square with most lines.
+
+    The lines are drawn by differences of Gaussians where `number` is even, else along edges.
+    """
+    random = np.random.default_rng(number)
+    found = []
+    for rows, columns in drawings.tiles(*picture.shape[:2]):
+        square = np.ascontiguousarray(picture[rows, columns])
+        colour, outlines = line_drawings.separated(square)
+        if number % 2:
+            found.append((line_drawings.edges(colour, outlines, random), colour))
         else:
-            print(f"{name} skipped: gmic is not on the PATH")
-    try:
-        editors.folder()
-        yield "colorize-mask", colorize_mask
-    except pytest.skip.Exception as reason:
-        print(f"colorize-mask skipped: {reason}")
-    for name in OPERATIONS:
-        if name in {operation.id for operation in catalog.CATALOG}:
-            yield name, one_by_one(own(name))
-        else:
-            print(f"{name} skipped: it is not in the catalogue")
-    yield "oracle", one_by_one(oracle)
+            found.append((line_drawings.xdog(square, random), colour))
+    ink, colour = max(found, key=lambda one: one[0].sum())
+    paper = np.rint(255 * (1 - ink)).astype(np.uint8)
+    return paper, np.rint(colour * (1 - ink[..., None])).astype(np.uint8)
+
+
+def all_methods(names: Sequence[str]) -> Iterator[tuple[str, Method]]:
+    """Those of the methods that can run here; says why the others cannot."""
+    for name in names:
+        try:
+            yield name, method_of(name)
+        except LookupError as reason:
+            print(f"{name} skipped: {reason}")
+
+
+def method_of(name: str) -> Method:
+    """A method by its name. Raises LookupError where it cannot run here."""
+    if name in PLAIN:
+        return one_by_one(PLAIN[name])
+    if name in GMIC:
+        if not shutil.which("gmic"):
+            raise LookupError("gmic is not on the PATH")
+        return one_by_one(gmic(*GMIC[name]))
+    if name == "colorize-mask":
+        try:
+            editors.folder()
+        except pytest.skip.Exception as reason:
+            raise LookupError(str(reason)) from reason
+        return colorize_mask
+    operation, *options = shlex.split(name)
+    if operation not in {entry.id for entry in catalog.CATALOG}:
+        raise LookupError("it is not in the catalogue")
+    return one_by_one(own(operation, parameters(operation, options)))
+
+
+def parameters(operation: str, options: Sequence[str]) -> dict[str, Value]:
+    """Parameters given as on the command line: --NAME VALUE ..."""
+    kinds = {entry.name: entry.kind for entry in catalog.operation(operation).parameters}
+    names = [name.removeprefix("--") for name in options[::2]]
+    return {
+        name: value if kinds.get(name) == "choice" else json.loads(value)
+        for name, value in zip(names, options[1::2], strict=True)
+    }
 
 
 def one_by_one(colours: Callable[[Case], Bytes]) -> Method:
@@ -187,8 +256,12 @@ def oracle(case: Case) -> Bytes:
     return colours[np.argmin(errors, axis=0)]
 
 
-def own(name: str) -> Callable[[Case], Bytes]:
-    """An operation of ours with its defaults, on line art that it has not seen before."""
+PLAIN = {"nearest": nearest, "oracle": oracle}
+ALL = ("nearest", *GMIC, "colorize-mask", "flats", "paint", "oracle")
+
+
+def own(name: str, params: Mapping[str, Value]) -> Callable[[Case], Bytes]:
+    """An operation of ours on line art that it has not seen before."""
     operation = catalog.operation(name)
 
     def colours(case: Case) -> Bytes:
@@ -196,7 +269,7 @@ def own(name: str) -> Callable[[Case], Bytes]:
         size = line_art.width, line_art.height
         results, _ = run_operation(
             name,
-            {},
+            params,
             [line_art, files.read_plane(case.strokes_file, "scribbles")],
             size,
             cache=Cache(0),
@@ -293,6 +366,20 @@ def colours_of(strokes: Bytes) -> tuple[Bytes, Bytes]:
     return colours, labels
 
 
+def measure(
+    name: str, methods: Mapping[str, Method], cases: Sequence[Case], shared: Path
+) -> list[list[str]]:
+    """Runs the methods on the cases of one set and prints their rows of the table."""
+    folder, rows = cases[0].folder.parent, []
+    print(" | ".join(COLUMNS))
+    for method, run in methods.items():
+        solve(method, run, cases, folder)
+        for figures in score(method, shared, folder):
+            rows.append([name, *figures])
+            print(" | ".join(rows[-1]), flush=True)
+    return rows
+
+
 def solve(name: str, method: Method, cases: Sequence[Case], folder: Path) -> None:
     """Writes a method's colours and seconds as the protocol's scorer reads them."""
     times = []
@@ -312,21 +399,25 @@ def score(name: str, shared: Path, folder: Path) -> list[list[str]]:
     return [[method, str(LEVELS[level]), *figures] for method, level, *figures in rows]
 
 
+def few(cases: Sequence[Case]) -> list[Case]:
+    """Some of the drawings, evenly chosen, with few and with more strokes."""
+    folders = sorted({case.folder for case in cases})
+    places = np.linspace(0, len(folders) - 1, SHOWN).round().astype(int)
+    chosen = {folders[place] for place in places}
+    return [case for case in cases if case.folder in chosen and case.level != "dense"]
+
+
 def sheet(cases: Sequence[Case], methods: Sequence[str]) -> Bytes:
-    """Some drawings with few and with more strokes: strokes, every method, truth."""
-    drawings = sorted({case.folder for case in cases})
-    places = np.linspace(0, len(drawings) - 1, SHOWN).round().astype(int)
-    chosen = {drawings[place] for place in places}
-    shown = [case for case in cases if case.folder in chosen and case.level != "dense"]
+    """A row for each case: strokes, every method, truth."""
     rows = [
         [
             finished(case, case.strokes),
             *(finished(case, read(case.result_file(method))) for method in methods),
             case.truth,
         ]
-        for case in shown
+        for case in cases
     ]
-    labels = [f"{case.folder.name}, {LEVELS[case.level]} strokes" for case in shown]
+    labels = [f"{case.folder.name}, {LEVELS[case.level]} strokes" for case in cases]
     return sheets.grid(rows, ["strokes", *methods, "truth"], labels)
 
 

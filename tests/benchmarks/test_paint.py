@@ -42,7 +42,7 @@ def test_the_oracle_is_right_wherever_a_stroke_can_be(case):
 
 
 def test_flats_are_measured_without_lines(case):
-    found = paint.own("flats")(case)
+    found = paint.own("flats", {})(case)
     np.testing.assert_array_equal(found[32, [4, 60]], [[*RED, 255], [*BLUE, 255]])
     np.testing.assert_array_equal(paint.finished(case, found), case.truth)
 
@@ -78,12 +78,44 @@ def test_results_lie_where_the_scorer_looks(case, tmp_path):
 
 def test_the_sheet_has_a_row_for_each_case_but_the_dense(case):
     cases = [Case(case.folder, level) for level in LEVELS]
-    for shown in cases:
-        Image.fromarray(case.truth).save(shown.result_file("perfect"))
-    one = paint.sheet(cases[:1], ["perfect"]).shape
-    all_levels = paint.sheet(cases, ["perfect"]).shape
-    assert one[1] == all_levels[1]
-    assert all_levels[0] > 1.8 * one[0]
+    shown = paint.few(cases)
+    assert [one.level for one in shown] == ["sparse", "medium"]
+    for one in shown:
+        Image.fromarray(case.truth).save(one.result_file("perfect"))
+    single = paint.sheet(shown[:1], ["perfect"]).shape
+    both = paint.sheet(shown, ["perfect"]).shape
+    assert single[1] == both[1]
+    assert both[0] > 1.8 * single[0]
+
+
+def test_methods_take_parameters_as_on_the_command_line():
+    options = ["--gap", "7", "--edges", "smooth"]
+    assert paint.parameters("flats", options) == {"gap": 7, "edges": "smooth"}
+
+
+def test_a_method_with_parameters_has_its_own_result(case, tmp_path):
+    name = "flats --layers per-colour"
+    methods = dict(paint.all_methods([name]))
+    paint.solve(name, methods[name], [case], tmp_path)
+    found = paint.read(case.result_file(name))
+    np.testing.assert_array_equal(found, paint.own("flats", {})(case))
+
+
+def test_unknown_methods_are_skipped_with_their_reason(capsys):
+    assert dict(paint.all_methods(["crayons"])) == {}
+    assert capsys.readouterr().out == "crayons skipped: it is not in the catalogue\n"
+
+
+def test_extracted_line_art_and_its_truth_have_the_same_lines():
+    picture = np.full((120, 250, 3), (240, 200, 80), np.uint8)
+    picture[30:90, 160:220] = 40, 90, 200
+    for number in range(2):
+        line, truth = paint.extracted(picture, number)
+        assert line.shape == (120, 120)
+        assert truth.shape == (120, 120, 3)
+        assert (line < 128).any()
+        assert (truth[line == 0] == 0).all()
+        assert (truth[line == 255] > 0).all()
 
 
 def test_the_scorer_finds_the_truth_without_fault(case, shared):
@@ -91,16 +123,27 @@ def test_the_scorer_finds_the_truth_without_fault(case, shared):
         Image.fromarray(case.truth).save(case.folder / f"perfect_{level}.png")
     rows = paint.score("perfect", shared, case.folder.parent)
     assert [row[:3] for row in rows] == [["perfect", str(n), "1"] for n in LEVELS.values()]
-    assert all(len(row) == len(paint.COLUMNS) for row in rows)
+    assert all(1 + len(row) == len(paint.COLUMNS) for row in rows)
     assert {row[5] for row in rows} == {"0.00"}
 
 
 def test_cases_come_from_validation_pairs_alone(shared, tmp_path):
-    cases = paint.make_cases(shared, tmp_path, 1)
+    cases = paint.make_cases("pairs", shared, tmp_path, 1)
     assert [case.level for case in cases] == list(LEVELS)
     validation = {
         picture.path.stem
-        for picture in paint.sources.pictures(paint.PAIRS, "validation", shared / "data")
+        for picture in paint.sources.pictures(paint.drawings.PAIRS, "validation", shared / "data")
     }
     assert cases[0].folder.name in validation
     assert cases[0].line.shape == (paint.SIDE, paint.SIDE, 3)
+
+
+def test_extracted_drawings_are_one_page_of_every_validation_book(shared):
+    chosen = paint.middle_pages(shared / "data")
+    assert {picture.split for picture in chosen} == {"validation"}
+    books = {
+        picture.group
+        for name in paint.ILLUSTRATIONS
+        for picture in paint.sources.pictures(name, "validation", shared / "data")
+    }
+    assert sorted(picture.group for picture in chosen) == sorted(books)
