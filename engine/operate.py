@@ -138,20 +138,41 @@ def _write(
     if form == "flat":
         files.write_plane(output, composite.flatten(operation, primary, layers))
     elif form == "split":
-        for number, plane in enumerate(layers, 1):
-            whole = composite.on_canvas(plane, primary.width, primary.height)
+        for number, whole in enumerate(_pictures(layers, primary), 1):
             files.write_plane(output.with_stem(f"{output.stem}-{number:02}"), whole)
     elif output.suffix.lower() == ".ora":
         files.write_ora(output, layers, primary.width, primary.height)
-    elif len(layers) == 1:
-        whole = composite.on_canvas(layers[0], primary.width, primary.height)
-        files.write_plane(output, whole)
     else:
-        raise LimnerError(
-            "cannot-write",
-            f"{output.name} holds one layer, and the result has {len(layers)}.",
-            "Write to a file ending in .ora, or give --split or --flatten.",
-        )
+        pictures = _pictures(layers, primary)
+        if len(pictures) > 1:
+            raise LimnerError(
+                "cannot-write",
+                f"{output.name} holds one layer, and the result has {len(pictures)}.",
+                "Write to a file ending in .ora, or give --split or --flatten.",
+            )
+        files.write_plane(output, pictures[0])
+
+
+def _pictures(layers: Sequence[Plane], primary: Plane) -> list[Plane]:
+    """Layers that can be seen alone, of the primary's size, bottom one first.
+
+    Those that blend are merged with what is below them in their group.
+    """
+    from engine.imaging import composite
+
+    found: list[list[Plane]] = []
+    for layer in layers:
+        blends = layer.attributes.get("blending", "normal") != "normal"
+        if blends and found and found[-1][0].attributes["group"] == layer.attributes["group"]:
+            found[-1].append(layer)
+        else:
+            found.append([layer])
+    return [
+        composite.merged(stack, primary.width, primary.height)
+        if len(stack) > 1
+        else composite.on_canvas(stack[0], primary.width, primary.height)
+        for stack in found
+    ]
 
 
 def _progress_line() -> Callable[[float, str], None]:

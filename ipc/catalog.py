@@ -172,8 +172,22 @@ class Operation:
                 )
 
 
+_LINE_ART = Input("line-art", "line-art", "The lines; ink on paper or on nothing.", required=True)
+_SCRIBBLES = Input("scribbles", "scribbles", "Strokes of colour, one or more per area.")
+_FLATS = Input("flats", "image", "A flats layer coloured earlier; its areas keep their colour.")
 _MASK = Input("mask", "mask", "Limits the result; white is inside, soft edges count.")
 _PALETTE = Input("palette", "palette", "Colours to choose from: a palette file or a picture of it.")
+
+_GAP = Parameter(
+    "gap",
+    "int",
+    0,
+    "Gap width",
+    "Widest gap in the lines that colour must not pass; 0 finds it from the drawing.",
+    minimum=0,
+    maximum=200,
+    unit="px",
+)
 
 CATALOG: Tuple[Operation, ...] = (
     Operation(
@@ -181,23 +195,14 @@ CATALOG: Tuple[Operation, ...] = (
         "Flat colours",
         "Fills line art with exact flat colours from a few scribbles; small gaps do not leak.",
         (
-            Input("line-art", "line-art", "The lines; ink on paper or on nothing.", required=True),
-            Input("scribbles", "scribbles", "Strokes of colour, one or more per area."),
-            Input("flats", "image", "A flats layer coloured earlier; its areas keep their colour."),
+            _LINE_ART,
+            _SCRIBBLES,
+            _FLATS,
             _PALETTE,
             _MASK,
         ),
         (
-            Parameter(
-                "gap",
-                "int",
-                0,
-                "Gap width",
-                "Widest gap in the lines that colour must not pass; 0 finds it from the drawing.",
-                minimum=0,
-                maximum=200,
-                unit="px",
-            ),
+            _GAP,
             Parameter(
                 "unhinted",
                 "choice",
@@ -227,6 +232,74 @@ CATALOG: Tuple[Operation, ...] = (
             Output("flats", "layers", "Flats", "Flat colours, lines left out.", exact=True),
             Output("labels", "labels", "Regions", "Number of each pixel's region.", exact=True),
         ),
+    ),
+    Operation(
+        "paint",
+        "Paint",
+        "Paints line art from a few scribbles: flats in their colours, shade and light on top.",
+        (
+            _LINE_ART,
+            _SCRIBBLES,
+            _FLATS,
+            _PALETTE,
+            Input("reference", "reference", "A picture whose colours suit what has no scribble."),
+            _MASK,
+        ),
+        (
+            Parameter(
+                "seed",
+                "int",
+                0,
+                "Seed",
+                "Another seed is another painting; the same one gives the same again.",
+                minimum=0,
+                maximum=2**31 - 1,
+            ),
+            Parameter(
+                "variants",
+                "int",
+                1,
+                "Variants",
+                "How many paintings to choose from; their seeds follow one another.",
+                minimum=1,
+                maximum=8,
+            ),
+            Parameter(
+                "steps",
+                "int",
+                1,
+                "Steps",
+                "More steps take longer and paint more freely.",
+                minimum=1,
+                maximum=50,
+            ),
+            Parameter(
+                "guidance",
+                "float",
+                1.0,
+                "Guidance",
+                "How far scribbles sway what has none; 1 as learnt, 0 not at all.",
+                minimum=0,
+                maximum=5,
+            ),
+            _GAP,
+            Parameter(
+                "layers",
+                "choice",
+                "group",
+                "Layers",
+                "A group of flats, shade and light, or one layer with all of it.",
+                choices=("group", "one"),
+            ),
+            Parameter(
+                "refine",
+                "bool",
+                False,
+                "Refine the last one",
+                "Takes up the last painting of these lines instead of starting anew.",
+            ),
+        ),
+        (Output("painting", "layers", "Paint", "The painting, lines left out."),),
     ),
     Operation(
         "harmonize-palette",

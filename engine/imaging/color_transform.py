@@ -39,26 +39,31 @@ def spread(cells: Floats, inside: Floats) -> Floats:
 
     cells: c x h x w. inside: how much of each cell lies in the mask, h x w in [0, 1].
     """
-    height, width = inside.shape
-    weight = np.clip(inside, 0, 1)
+    weight = np.clip(inside, 0, 1)[..., None]
+    return np.moveaxis(_spread(np.ascontiguousarray(np.moveaxis(cells, 0, -1)), weight), -1, 0)
+
+
+def _spread(cells: Floats, weight: Floats) -> Floats:
+    """As `spread`, h x w x c, with a weight h x w x 1."""
+    height, width = weight.shape[:2]
     if height == width == 1:
         return cells
     size = (width + 1) // 2, (height + 1) // 2
     coarse_weight = _halved(weight, size)
-    sums = np.stack([_halved(plane * weight, size) for plane in cells])
-    coarse = np.divide(sums, np.maximum(coarse_weight, 1e-12), dtype=np.float32)
-    filled = spread(coarse, np.minimum(4 * coarse_weight, np.float32(1)))
-    around = np.stack([cv2.resize(plane, (width, height)) for plane in filled])
+    coarse = _halved(cells * weight, size)
+    coarse /= np.maximum(coarse_weight, np.float32(1e-12))
+    filled = _spread(coarse, np.minimum(4 * coarse_weight, np.float32(1)))
+    around = cv2.resize(filled, (width, height)).reshape(cells.shape)
     nearer: Floats = weight * cells + (1 - weight) * around
     return nearer
 
 
-def _halved(plane: Floats, size: tuple[int, int]) -> Floats:
+def _halved(cells: Floats, size: tuple[int, int]) -> Floats:
     """Means of 2 x 2 cells; the last row and column count twice where their number is odd."""
-    even = cv2.copyMakeBorder(
-        plane, 0, plane.shape[0] % 2, 0, plane.shape[1] % 2, cv2.BORDER_REPLICATE
-    )
-    return np.asarray(cv2.resize(even, size, interpolation=cv2.INTER_AREA), np.float32)
+    height, width, count = cells.shape
+    even = cv2.copyMakeBorder(cells, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+    halved = cv2.resize(even, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(halved, np.float32).reshape(*size[::-1], count)
 
 
 def transformed(rgb: Floats, inside: Floats, field: AffineField, top: int) -> Floats:

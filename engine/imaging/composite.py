@@ -65,6 +65,21 @@ def flatten(operation: Operation, primary: Plane, layers: Sequence[Plane]) -> Pl
     return encode(Raster(shown[..., :3], shown[..., 3]), form, name="flattened")
 
 
+def merged(layers: Sequence[Plane], width: int, height: int) -> Plane:
+    """Layers put together, bottom layer first, on nothing; of the canvas's size.
+
+    Not dithered: what is no exact colour has been already.
+    """
+    shown = np.zeros((height, width, 4), np.float32)
+    for layer in layers:
+        pixels = _rgba(decode(on_canvas(layer, width, height)))
+        blending = layer.attributes.get("blending", "normal")
+        shown = blend(shown, pixels, blending, layer.attributes.get("opacity", 1.0))
+    first = layers[0]
+    form = PixelFormat(depth=first.depth, channels=4, icc=first.icc)
+    return encode(Raster.of_rgba(shown), form, exact=True, role=first.role, name="merged")
+
+
 def on_canvas(plane: Plane, width: int, height: int) -> Plane:
     """The plane padded with zeros, or cropped, to the canvas; its code values stay as they are."""
     if (plane.x, plane.y, plane.width, plane.height) == (0, 0, width, height):

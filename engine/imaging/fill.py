@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import heapq
+from collections.abc import Callable, Hashable
 from dataclasses import replace
 from typing import Any
 
@@ -30,11 +33,18 @@ _PASSAGE = 0.7
 _LARGE = 4_000_000
 
 
-def assign(regions: Regions, colours: Labels, hints: Labels) -> tuple[Regions, Labels]:
+Keep = Callable[[Hashable, Callable[[], Labels]], Labels]
+"""Gives what is kept under a key; makes it where there is nothing yet."""
+
+
+def assign(
+    regions: Regions, colours: Labels, hints: Labels, keep: Keep = lambda _, make: make()
+) -> tuple[Regions, Labels]:
     """Gives regions the colours that hints ask for; those that have one keep it.
 
-    colours: by region label, 0 = none yet. hints: int32 H x W, 0 = none, k = colour k. Returns the
-    regions, cut where the hints ask for several colours, and the colour of each.
+    colours: by region label, 0 = none yet. hints: int32 H x W, 0 = none, k = colour k. keep: for
+    what is slow to make. Returns the regions, cut where the hints ask for several colours, and the
+    colour of each.
     """
     from scipy.ndimage import find_objects
 
@@ -54,13 +64,14 @@ def assign(regions: Regions, colours: Labels, hints: Labels) -> tuple[Regions, L
         chosen = meant[meant[:, 1] == region, 0]
         seed_of_stroke = np.zeros(len(colour_of_stroke), np.int32)
         seed_of_stroke[chosen] = np.arange(1, len(chosen) + 1)
-        parts = _part(regions, region, box, seed_of_stroke[strokes[box]], colour_of_stroke[chosen])
-        first, *others = np.unique(colour_of_stroke[chosen])
-        colours[region] = first
-        colours = np.append(colours, others).astype(np.int32)
-        for colour in others:
+        own, part_of_stroke = np.unique(colour_of_stroke[chosen], return_inverse=True)
+        seeds = seed_of_stroke[strokes[box]]
+        parts = _part(regions, region, box, seeds, part_of_stroke + 1, keep)
+        colours[region] = own[0]
+        colours = np.append(colours, own[1:]).astype(np.int32)
+        for part in range(2, len(own) + 1):
             count += 1
-            labels[box][parts == colour] = count
+            labels[box][parts == part] = count
     return replace(regions, labels=labels, count=count), colours
 
 
@@ -190,7 +201,7 @@ def _meant(regions: Regions, strokes: Labels, colour_of_stroke: Labels) -> Ints:
 
 
 def _part(
-    regions: Regions, region: int, box: tuple[slice, ...], seeds: Labels, colours: Labels
+    regions: Regions, region: int, box: tuple[slice, ...], seeds: Labels, colours: Ints, keep: Keep
 ) -> Labels:
     """Parts one region between the seeds in it: their colours inside the region, 0 outside.
 
@@ -198,9 +209,17 @@ def _part(
     """
     inside = regions.labels[box] == region
     paper = inside & ~regions.ink[box]
-    colour_of_seed = np.concatenate([[0], colours])
-    parts = _grow(inside, paper, np.where(inside, seeds, 0), colour_of_seed.astype(np.int32))
-    return np.where(inside, fill_to_nearest(parts), 0)
+    seeds = np.where(inside, seeds, 0)
+    colour_of_seed = np.concatenate([[0], colours]).astype(np.int32)
+
+    def cut() -> Labels:
+        parts = _grow(inside, paper, seeds, colour_of_seed)
+        return np.where(inside, fill_to_nearest(parts), 0)
+
+    digest = hashlib.sha256(repr(inside.shape).encode())
+    for pixels in (inside, paper, seeds, colour_of_seed):
+        digest.update(np.ascontiguousarray(pixels).data)
+    return keep(("cut", digest.digest()), cut)
 
 
 def _grow(inside: Bools, paper: Bools, seeds: Labels, colour_of_seed: Labels) -> Labels:
@@ -293,12 +312,13 @@ def _reduced(inside: Bools, paper: Bools, seeds: Labels, step: int) -> tuple[Boo
     """The three maps at 1 / step of their size: blocks keep thin lines, and every seed."""
     padding = [(0, -size % step) for size in inside.shape]
 
-    def blocks(image: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def gathered(image: npt.NDArray[Any], gather: np.ufunc) -> npt.NDArray[Any]:
         padded = np.pad(image, padding)
-        return padded.reshape(padded.shape[0] // step, step, padded.shape[1] // step, step)
+        rows = functools.reduce(gather, [padded[start::step] for start in range(step)])
+        return functools.reduce(gather, [rows[:, start::step] for start in range(step)])
 
     return (
-        blocks(inside).max(axis=(1, 3)),
-        blocks(paper).mean(axis=(1, 3)) > 0.75,
-        blocks(seeds).max(axis=(1, 3)),
+        gathered(inside, np.logical_or),
+        gathered(paper.astype(np.float32), np.add) > 0.75 * step**2,
+        gathered(seeds, np.maximum),
     )

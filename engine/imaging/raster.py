@@ -128,7 +128,7 @@ def decode(plane: Plane) -> Raster:
         if alpha is not None:
             alpha[rows] = _alpha(codes[rows])
 
-    _by_strips(rgb.shape[:2], decode_strip)
+    by_strips(rgb.shape[:2], decode_strip)
     return Raster(rgb, alpha, plane.x, plane.y)
 
 
@@ -162,7 +162,7 @@ def encode(
             same = _untouched(raster, rows, kept[rows], pixel_format)
             np.copyto(codes[rows], kept[rows], where=same[..., np.newaxis])
 
-    _by_strips((height, width), encode_strip)
+    by_strips((height, width), encode_strip)
     return _plane(codes, pixel_format, raster.x, raster.y, role, name)
 
 
@@ -255,7 +255,7 @@ def _empty() -> LimnerError:
     )
 
 
-def _by_strips(shape: tuple[int, ...], work: Callable[[slice], None]) -> None:
+def by_strips(shape: tuple[int, ...], work: Callable[[slice], None]) -> None:
     """Calls `work` on slices of rows that together are the picture, on all processors.
 
     A strip fits the processor's cache, which makes the many passes over it cheap.

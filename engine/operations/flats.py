@@ -10,14 +10,13 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from engine.imaging import fill, scribbles
+from engine.imaging import fill
 from engine.imaging.color import coverage
-from engine.imaging.lines import ink_coverage, ink_mask
 from engine.imaging.naming import NAMES, name_probabilities
 from engine.imaging.palettes import swatches
-from engine.imaging.regions import Regions, fill_to_nearest, find_regions
+from engine.imaging.regions import Regions, fill_to_nearest
 from engine.job import Job, Layer
-from ipc.errors import LimnerError
+from engine.operations.line_art import LineArt, assigned, hints
 
 Floats = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int32]
@@ -35,12 +34,12 @@ def run(job: Job) -> list[Layer]:
     """
     palette = job.input("palette")
     chosen = None if palette is None else swatches(palette.raster.rgb, palette.raster.alpha)
-    regions = _regions(job)
+    regions = LineArt(job).regions()
     job.progress(0.5, "scribbles")
-    colours, hints = _hints(job, chosen)
+    colours, asked = hints(job, chosen)
     job.progress(0.6, "colours")
     if len(colours):
-        regions, colour_of_region = _filled(job, regions, hints)
+        regions, colour_of_region = _filled(job, regions, asked)
     else:
         colours, colour_of_region = fill.distinct(regions, chosen)
     job.progress(0.8, "layers")
@@ -53,49 +52,8 @@ def run(job: Job) -> list[Layer]:
     return [*layers, _labels(regions, cover)]
 
 
-def _regions(job: Job) -> Regions:
-    """The line art's regions, from the cache where they are known."""
-    line_art, gap = job.primary("line-art"), int(job.params["gap"])
-
-    def prepare() -> Regions:
-        job.progress(0.0, "lines")
-        ink = ink_mask(ink_coverage(line_art.raster.rgb, line_art.raster.alpha))
-        if not ink.any() or ink.all():
-            raise LimnerError(
-                "empty-line-art",
-                f"The line art '{line_art.name}' has no lines in it."
-                if not ink.any()
-                else f"The line art '{line_art.name}' is nothing but ink.",
-                "Choose the layer that holds the lines and run again.",
-            )
-        job.progress(0.2, "regions")
-        return find_regions(ink, gap)
-
-    return job.cache.get(("flats", line_art.digest, gap), prepare)
-
-
-def _hints(job: Job, palette: Floats | None) -> tuple[Floats, list[Labels]]:
-    """All colours asked for, N x 3, and where: scribbles first, then an earlier flats layer."""
-    given = [i.raster for i in (job.input("scribbles"), job.input("flats")) if i is not None]
-    if not given:
-        return np.zeros((0, 3), np.float32), []
-    read = [scribbles.read_hints(raster.rgb, raster.alpha) for raster in given]
-    colours = np.concatenate([hints.colours for hints in read])
-    if palette is not None:
-        colours = palette[scribbles.nearest(colours, palette)]
-    colours, number = np.unique(colours, axis=0, return_inverse=True)
-    *numbers, _ = np.split(number + 1, np.cumsum([len(hints.colours) for hints in read]))
-    return colours, [
-        np.concatenate([[0], own]).astype(np.int32)[hints.labels]
-        for hints, own in zip(read, numbers, strict=True)
-    ]
-
-
-def _filled(job: Job, regions: Regions, hints: list[Labels]) -> tuple[Regions, Labels]:
-    colour_of_region = np.zeros(regions.count + 1, np.int32)
-    for layer in hints:
-        regions, colour_of_region = fill.assign(regions, colour_of_region, layer)
-        job.checkpoint()
+def _filled(job: Job, regions: Regions, asked: list[Labels]) -> tuple[Regions, Labels]:
+    regions, colour_of_region = assigned(job, regions, asked)
     if job.params["unhinted"] == "neighbour":
         colour_of_region = fill.spread(regions, colour_of_region)
     return regions, colour_of_region

@@ -14,7 +14,7 @@ from skimage.color import deltaE_ciede2000, rgb2lab
 
 from engine.imaging.raster import Raster
 from engine.job import Cache, Cancelled, Input, Job
-from engine.operations import flats
+from engine.operations import flats, line_art
 from ipc import catalog
 from ipc.errors import LimnerError
 from tests.engine.imaging.line_art import (
@@ -399,9 +399,9 @@ def test_grey_pencil_on_grainy_paper_is_filled():
 
 def counted(monkeypatch):
     calls = []
-    whole = flats.find_regions
+    whole = line_art.find_regions
     monkeypatch.setattr(
-        flats, "find_regions", lambda ink, gap: calls.append(gap) or whole(ink, gap)
+        line_art, "find_regions", lambda ink, gap: calls.append(gap) or whole(ink, gap)
     )
     return calls
 

@@ -1,0 +1,347 @@
+"""Paint line art: colour, shade and light from scribbles, by diffusion.
+
+A network (after Carrillo 2024, chapter 7) paints at a small size, from noise, what lies under the
+lines. The painting is then carried to the document's size region by region, so that nothing leaks
+and every scribble has its own colour.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from engine import machine, runtime
+from engine.imaging import diffusion
+from engine.imaging.color import coverage, lab_to_srgb, srgb_to_lab
+from engine.imaging.painting import Cells, Painted, Painter, Plan, Shares, shade_and_light
+from engine.imaging.palettes import source_palette, swatches
+from engine.imaging.raster import by_strips
+from engine.imaging.regions import Regions
+from engine.imaging.resample import over, planar, shrink
+from engine.imaging.suggested import suggested
+from engine.job import Input, Job, Layer
+from engine.operations.line_art import LineArt, assigned, hints
+from engine.runtime import Network
+from ipc.errors import LimnerError
+
+Floats = npt.NDArray[np.float32]
+Labels = npt.NDArray[np.int32]
+
+BYTES_PER_PIXEL = 176
+"""Of one variant, inputs included. Measured: 163 with all inputs, a mask of 12 bytes."""
+BYTES_PER_VARIANT = {"group": 48, "one": 16}
+"""What each further variant adds, by the parameter layers."""
+ROLE, NAME = "paint", "Paint"
+REFINED = 0.5
+"""Time at which an earlier painting is taken up again: its large forms stay."""
+PAPER = 1.0
+"""The grey that is seen through transparent parts."""
+SAMPLE_SIDE = 512
+PAPER_TONES = 0.06
+"""How far paper may differ from a page's usual colour."""
+COLOURED, LEAST_PAPER, LEAST_GREY_PAPER = 0.05, 0.45, 0.2
+"""How far channels differ in a page with colours; the least share of paper in such line art, and in
+grey ones, where pencil and uneven light leave less.
+
+Measured: paper has .67 to .96 of line art; half of photographs have less than .09 of a usual colour
+and less than .26 of a usual grey.
+"""
+DARK = 0.35
+"""Luma of paper below which lines are light on dark."""
+
+
+@dataclass
+class Last:
+    """The last painting of some line art, N x 3 x h x w in [-1, 1]; None before the first.
+
+    nbytes: what it takes to keep it.
+    """
+
+    nbytes: int
+    painting: Floats | None = None
+
+
+def run(job: Job) -> list[Layer]:
+    """For each variant flats, shade and light, or one layer with all.
+
+    The same comes back for the same inputs and parameters; `refine` alone takes up what the engine
+    painted last. Raises LimnerError empty-line-art, too-large, bad-parameter for a palette without
+    colours, what runtime.network raises, and Cancelled.
+    """
+    _check_memory(job)
+    art = LineArt(job)
+    notes = _notes(job, art.layer)
+    network = runtime.network(ROLE)
+    width, height = job.canvas
+    cells = Cells.about(height, width, network.descriptor.working_size)
+    plan = _plan(job, art, cells)
+    painter = Painter(plan, cells, _shares(job, plan.regions, cells))
+    paintings = _paintings(job, network, painter)
+    cover, layers = _cover(job), list[Layer]()
+    if cover is not None and len(painter.strokes.number) and not plan.hints[cover >= 0.5].any():
+        notes.append("No scribble lies inside the selection, so its colours are guessed.")
+    # Bottom layer first: the first variant comes out on top.
+    for number in reversed(range(len(paintings))):
+        job.progress(1 - 0.25 * (number + 1) / len(paintings), "colours")
+        painted = painter.paint(paintings[number], job.checkpoint)
+        name = NAME if len(paintings) == 1 else f"{NAME} {number + 1}"
+        seed = int(job.params["seed"]) + number
+        metadata = {"network": network.identity, "seed": seed, "variant": number}
+        layers += _layers(job, painted, name, cover, metadata)
+        job.checkpoint()
+    if notes:
+        layers[0] = replace(layers[0], metadata={**layers[0].metadata, "note": " ".join(notes)})
+    return layers
+
+
+def _check_memory(job: Job) -> None:
+    width, height = job.canvas
+    further = int(job.params["variants"]) - 1
+    each = BYTES_PER_VARIANT[str(job.params["layers"])]
+    needed = width * height * (BYTES_PER_PIXEL + each * further)
+    budget = machine.memory_budget()
+    if further and needed > budget:
+        raise LimnerError(
+            "too-large",
+            f"{further + 1} variants of {width} × {height} pixels need about {needed / 1e9:.1f} GB "
+            f"of memory, and {budget / 1e9:.1f} GB are free.",
+            "Ask for fewer variants, or for one layer each, and run again.",
+        )
+
+
+def _notes(job: Job, line_art: Input) -> list[str]:
+    """What is to be said of the inputs. Raises LimnerError empty-line-art for a picture."""
+    raster = line_art.raster
+    step = max(1, max(raster.width, raster.height) // SAMPLE_SIDE)
+    alpha = None if raster.alpha is None else raster.alpha[::step, ::step]
+    seen = over(raster.rgb[::step, ::step], alpha, PAPER)
+    usual = np.median(seen.reshape(-1, 3), axis=0)
+    paper = (np.abs(seen - usual).max(axis=2) < PAPER_TONES).mean()
+    coloured = np.ptp(seen, axis=2).mean() > COLOURED
+    if paper < (LEAST_PAPER if coloured else LEAST_GREY_PAPER):
+        raise LimnerError(
+            "empty-line-art",
+            f"'{line_art.name}' is a picture, not line art.",
+            "Choose the layer that holds the lines and run again.",
+        )
+    notes = []
+    if coverage(usual[None, None], None).item() < DARK:
+        notes += ["The lines are light on dark and were read so; Screen shows them over colours."]
+    if job.input("reference") and job.input("palette"):
+        notes += ["Colours come from the reference; the palette was not needed."]
+    return notes
+
+
+def _plan(job: Job, art: LineArt, cells: Cells) -> Plan:
+    """What is asked for where. Raises LimnerError empty-line-art."""
+    regions = art.regions()
+    ink = job.cache.get(
+        ("ink", art.layer.digest, cells), lambda: cells.means(cells.padded(art.coverage))
+    )
+    job.progress(0.25, "scribbles")
+    colours, asked = hints(job)
+    parts, colour_of_part = assigned(job, regions, asked)
+    return Plan(regions, parts, colours, colour_of_part, _joined(asked, regions.ink.shape), ink)
+
+
+def _shares(job: Job, regions: Regions, cells: Cells) -> Shares:
+    """The regions' shares of cells, from the cache where they are known."""
+    return job.cache.get(
+        ("shares", job.primary("line-art").digest, regions.gap, cells),
+        lambda: Shares(cells.padded(regions.labels), regions.count, cells),
+    )
+
+
+def _joined(asked: list[Labels], shape: tuple[int, ...]) -> Labels:
+    """Which colour is asked for at each pixel, H x W; the first layer that has one says."""
+    joined = np.zeros(shape, np.int32)
+    for labels in asked:
+        np.copyto(joined, labels, where=joined == 0)
+    return joined
+
+
+def _paintings(job: Job, network: Network, painter: Painter) -> Floats:
+    """Each variant's colours for the cells, N x 3 x h x w in [0, 1]."""
+    plan, cells = painter.plan, painter.cells
+    count, seed = int(job.params["variants"]), int(job.params["seed"])
+    seeds = range(seed, seed + count)
+    alike = {
+        "line": plan.ink[None],
+        "hints": _hints_planes(painter),
+        "reference": _reference_planes(job, cells.shape),
+    }
+    further = _further_colours(job)
+    given = {
+        "flats": np.stack([_flats_planes(painter, further, seed) for seed in seeds]),
+        **{port: np.repeat(planes[None], count, axis=0) for port, planes in alike.items()},
+    }
+    # Filled up here and not by the runtime, which would repeat the noise's last row and column.
+    more = [(0, -length % network.descriptor.size_multiple) for length in cells.shape]
+    batch = {
+        port: np.pad(planes, [(0, 0), (0, 0), *more], mode="edge") for port, planes in given.items()
+    }
+    size = batch["line"].shape[2:]
+    noise = diffusion.gaussian(seeds, *size)
+    key = (
+        ROLE,
+        "last",
+        job.primary("line-art").digest,
+        size,
+        seed,
+        count,
+        network.identity["digest"],
+    )
+    last = job.cache.get(key, lambda: Last(noise.nbytes))
+    start, times = noise, diffusion.even_times(int(job.params["steps"]))
+    if job.params["refine"] and last.painting is not None:
+        start = diffusion.noised(last.painting, noise, REFINED)
+        times = diffusion.even_times(math.ceil(len(times) * REFINED), REFINED)
+
+    def on_step(step: int, _: Floats) -> None:
+        job.progress(0.3 + 0.4 * step / len(times), "painting")
+
+    job.progress(0.3, "painting")
+    predict = _predict(network, batch, float(job.params["guidance"]))
+    last.painting = diffusion.sample(predict, start, times, on_step)
+    rows, columns = cells.shape
+    return (last.painting[..., :rows, :columns] + np.float32(1)) * np.float32(0.5)
+
+
+def _predict(
+    network: Network, given: dict[str, Floats], guidance: float
+) -> Callable[[Floats, float], Floats]:
+    """The network with classifier-free guidance (Ho, Salimans 2021) by the scribbles."""
+    nothing = np.zeros_like(given["hints"])
+    unhinted = {**given, "hints": nothing, "flats": nothing}
+
+    def colours(planes: dict[str, Floats], x: Floats, time: float) -> Floats:
+        plane = np.full_like(planes["line"], time)
+        return network.run({**planes, "noisy": x, "time": plane})["colour"]
+
+    def predict(x: Floats, time: float) -> Floats:
+        if time == 1:
+            # Noise alone says nothing; with its opposite, what the network takes from it is gone.
+            return np.float32(0.5) * (guided(x, time) + guided(-x, time))
+        return guided(x, time)
+
+    def guided(x: Floats, time: float) -> Floats:
+        led = colours(given, x, time)
+        if guidance == 1:
+            return led
+        free = colours(unhinted, x, time)
+        return free + np.float32(guidance) * (led - free)
+
+    return predict
+
+
+def _hints_planes(painter: Painter) -> Floats:
+    """Colours under strokes times how much of a cell these cover, and how much; 4 x h x w."""
+    colours = painter.plan.colours
+    table = np.zeros((len(colours) + 1, 4), np.float32)
+    table[1:, :3], table[1:, 3] = np.clip(colours, 0, 1), 1
+    return painter.strokes.means(table)
+
+
+def _flats_planes(painter: Painter, further: Floats, seed: int) -> Floats:
+    """What scribbles and further colours suggest for each cell, 4 x h x w.
+
+    A cell is in its middle's region.
+    """
+    plan, drawn, side = painter.plan, painter.strokes, painter.cells.side
+    colours = np.clip(np.concatenate([plan.colours, further]), 0, 1)
+    meant = np.zeros((plan.regions.count + 1, len(colours) + 1), bool)
+    meant[plan.region_of_part, plan.colour_of_part] = True
+    strokes = np.zeros((len(colours) + 1, *painter.cells.shape), bool)
+    strokes[drawn.number, drawn.rows // side, drawn.columns // side] = True
+    strokes[1 + len(plan.colours) :] = True
+    middles = painter.regions[side // 2 :: side, side // 2 :: side]
+    return suggested(middles, colours, meant[:, 1:], strokes[1:], seed)
+
+
+def _further_colours(job: Job) -> Floats:
+    """Colours that suit what has no scribble, N x 3: the reference's main ones, or the palette."""
+    reference, palette = job.input("reference"), job.input("palette")
+    if reference is not None:
+        pixels = shrink(reference.raster.rgb, reference.raster.alpha, (64, 64), PAPER)
+        lab = srgb_to_lab(planar(pixels).reshape(3, -1))
+        return lab_to_srgb(source_palette(lab, np.ones(lab.shape[1], np.float32)).lab.T).T
+    if palette is not None:
+        return swatches(palette.raster.rgb, palette.raster.alpha)
+    return np.zeros((0, 3), np.float32)
+
+
+def _reference_planes(job: Job, shape: tuple[int, int]) -> Floats:
+    """The reference squeezed to h x w, else the palette in stripes, else 0; and whether any."""
+    rows, columns = shape
+    planes = np.zeros((4, rows, columns), np.float32)
+    reference, palette = job.input("reference"), job.input("palette")
+    if reference is not None:
+        raster = reference.raster
+        planes[:3] = planar(shrink(raster.rgb, raster.alpha, (columns, rows), PAPER))
+        planes[3] = 1
+    elif palette is not None:
+        colours = swatches(palette.raster.rgb, palette.raster.alpha)
+        stripe = np.arange(columns) * len(colours) // columns
+        planes[:3] = np.clip(colours[stripe].T[:, None], 0, 1)
+        planes[3] = 1
+    return planes
+
+
+def _cover(job: Job) -> Floats | None:
+    """How far each pixel lies in the selection, H x W, None where there is none."""
+    mask = job.input("mask")
+    return None if mask is None else coverage(mask.raster.rgb, mask.raster.alpha)
+
+
+def _layers(
+    job: Job, painted: Painted, name: str, cover: Floats | None, metadata: Mapping[str, Any]
+) -> list[Layer]:
+    """The painting as one layer, or as a group; bottom layer first.
+
+    The group's layers have hard edges, as softened ones would show through each other.
+    """
+    network, seed, steps = metadata["network"], metadata["seed"], job.params["steps"]
+    made_by = f"seed {seed}, steps {steps}, {network['name']} {network['version']}"
+    one = job.params["layers"] == "one"
+    made = {"": "normal"} if one else {"Flats": "normal", "Shade": "multiply", "Light": "screen"}
+    pixels = {kind: np.empty((*painted.parts.shape, 4), np.float32) for kind in made}
+
+    def fill(rows: slice) -> None:
+        job.checkpoint()
+        planes: tuple[Floats, ...] = (painted.picture[:, rows],)
+        if not one:
+            flats = painted.flats.T[:, painted.parts[rows]]
+            planes = flats, *shade_and_light(planes[0], flats)
+        inside = None if cover is None else cover[rows] if one else cover[rows] >= 0.5
+        for whole, colours in zip(pixels.values(), planes, strict=True):
+            _fill(whole[rows], colours, inside)
+
+    by_strips(painted.parts.shape, fill)
+    if one:
+        return [Layer("painting", f"{name} ({made_by})", pixels[""], metadata=metadata)]
+    return [
+        Layer(
+            "painting",
+            f"{kind} ({made_by})" if kind == "Flats" else kind,
+            pixels[kind],
+            blending=blending,
+            group=(name,),
+            exact=kind == "Flats",
+            metadata=metadata,
+        )
+        for kind, blending in made.items()
+    ]
+
+
+def _fill(pixels: Floats, colours: Floats, alpha: npt.NDArray[Any] | None) -> None:
+    """Fills H x W x 4 pixels with 3 x H x W colours; nothing where H x W alpha is 0."""
+    opaque = np.ones(pixels.shape[:2], np.float32) if alpha is None else alpha.astype(np.float32)
+    cv2.merge([*colours, opaque], pixels)
+    if alpha is not None:
+        pixels[alpha == 0] = 0
