@@ -7,7 +7,7 @@ from . import document as documents
 from .document import LAYER_TYPES, PALETTE, SELECTION, Source, key_of, node_of
 from .ipc import catalog
 from .ipc.errors import LimnerError
-from .qt import QByteArray
+from .qt import QByteArray, QImage
 
 ANNOTATION = "limner"
 AUTOMATIC, NOTHING = "", "none"
@@ -29,7 +29,7 @@ BELOW = "{} and below"
 class Made(NamedTuple):
     """A result in the document.
 
-    group: the id of the group, or of the mask; digests: of its layers, as written.
+    group: the id of the group, or of the mask; digests: of what lies in it, as written.
     """
 
     operation: str
@@ -38,8 +38,25 @@ class Made(NamedTuple):
     digests: List[str]
 
 
+class Variant(NamedTuple):
+    """One of several results of a run, which all lie in one group.
+
+    key: the id of its layer or group. seed: None where the engine gave none. digest: of its layers
+    as they were written.
+    """
+
+    key: str
+    name: str
+    seed: Optional[int]
+    digest: str
+    picture: QImage
+
+
 class DocumentState:
-    """The settings of one document; they travel with it in an annotation."""
+    """The settings of one document; they travel with it in an annotation.
+
+    variants: of the last run, where it had several; they are forgotten with the document.
+    """
 
     def __init__(self, document: Any) -> None:
         self.document = document
@@ -50,10 +67,12 @@ class DocumentState:
         self.made: List[Made] = []
         self.made_selections: Dict[str, str] = {}
         self.containers: List[str] = []
+        self.report: Dict[str, Any] = {}
+        self.variants: List[Variant] = []
         self._last_primary = ""
         self._restore(bytes(document.annotation(ANNOTATION)))
 
-    def save(self, report: Dict[str, Any]) -> None:
+    def save(self) -> None:
         """Writes the settings and the last run's report into the document's annotation."""
         kept = {
             "operation": self.operation.id,
@@ -63,7 +82,7 @@ class DocumentState:
             "made": [made._asdict() for made in self.made],
             "made_selections": self.made_selections,
             "containers": self.containers,
-            "report": report,
+            "report": self.report,
         }
         data = QByteArray(json.dumps(kept).encode())
         self.document.setAnnotation(ANNOTATION, "Limner's settings and last run", data)
@@ -83,6 +102,7 @@ class DocumentState:
             self.made = [Made(**made) for made in kept["made"]]
             self.made_selections = dict(kept.get("made_selections", {}))
             self.containers = [str(key) for key in kept["containers"]]
+            self.report = dict(kept["report"])
         except (AttributeError, KeyError, TypeError, ValueError, LimnerError):
             # Written by another version: the settings start afresh.
             return

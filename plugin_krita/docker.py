@@ -5,6 +5,7 @@ from typing import Any, Optional
 from krita import DockWidget
 
 from . import document as documents
+from . import variants
 from .inputs import InputForm
 from .ipc import catalog
 from .job import Notice
@@ -25,6 +26,7 @@ from .qt import (
     QWidget,
 )
 from .session import Session
+from .strip import VariantStrip
 
 LOOK = 500
 """Milliseconds between two looks at the active layer, whose changes Krita does not announce."""
@@ -84,12 +86,14 @@ class LimnerDocker(DockWidget):
         self._progress.setObjectName("limner_progress")
         self._progress.setRange(0, 1000)
         column.addWidget(self._progress)
+        self._variants = VariantStrip(self._choose_variant, self._keep_variant)
+        column.addWidget(self._variants)
         self._notice = _Notice()
         column.addWidget(self._notice)
         column.addStretch(1)
         self._engine = _text("limner_engine")
         column.addWidget(self._engine)
-        area = QScrollArea()
+        self._area = area = QScrollArea()
         area.setWidgetResizable(True)
         area.setFrameShape(QFrame.Shape.NoFrame)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -117,6 +121,7 @@ class LimnerDocker(DockWidget):
     def _look(self) -> None:
         if self.isVisible() and self._has_document():
             self._inputs.show_state(self._session.state(self._document))
+            self._show_variants()
 
     def _has_document(self) -> bool:
         """Whether there is a document in view; it may be closed before Krita says so."""
@@ -138,8 +143,21 @@ class LimnerDocker(DockWidget):
         if job is not None:
             self._progress.setValue(round(1000 * job.fraction))
             self._progress.setFormat(f"{job.stage.capitalize()} – %p%")
+        self._show_variants()
         self._notice.show_notice(notice)
         self._engine.setText(_engine_words(self._session))
+
+    def _show_variants(self) -> None:
+        """The last result's variants; while a job runs, what they will be replaced by is open."""
+        if self._document is None or self._session.job(self._document) is not None:
+            self._variants.show_variants([], "")
+        else:
+            state = self._session.state(self._document)
+            was_hidden = self._variants.isHidden()
+            self._variants.show_variants(variants.present(state), variants.shown(state))
+            if was_hidden and not self._variants.isHidden():
+                # Its place is known once Qt has laid it out.
+                QTimer.singleShot(0, lambda: self._area.ensureWidgetVisible(self._variants))
 
     def _show_operation(self) -> None:
         """The forms of the document's operation, with its values."""
@@ -177,6 +195,14 @@ class LimnerDocker(DockWidget):
     def _choose(self, index: int) -> None:
         self._session.state(self._document).operation = catalog.CATALOG[index]
         self._show()
+
+    def _choose_variant(self, key: str) -> None:
+        if self._has_document():
+            self._session.choose(self._document, key)
+
+    def _keep_variant(self, key: str) -> None:
+        if self._has_document():
+            self._session.keep(self._document, key)
 
     def _bind(self, role: str, key: str) -> None:
         self._session.state(self._document).bind(role, key)

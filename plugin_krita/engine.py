@@ -5,6 +5,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
 from krita import Krita
 
+from . import thumbnails
 from .background import Background
 from .ipc import catalog, connection, launch
 from .ipc.client import Client
@@ -12,7 +13,7 @@ from .ipc.errors import LimnerError
 from .ipc.planes import Plane, coverage, is_opaque
 from .pixels import Drawn, Format, Pixels, is_paper, pack, unpack
 from .profiles import Profiles
-from .qt import QObject, Signal
+from .qt import QImage, QObject, Signal
 
 LAYER_KINDS = ("layers", "picture")
 """Kinds of output that become layers; all but a main output that is a mask stay in the engine."""
@@ -32,12 +33,17 @@ class Request(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What came of a job. notes: what the operation says; on_paper: primary layer is opaque."""
+    """What came of a job.
+
+    notes: what the operation says. on_paper: whether the primary layer is opaque. pictures: of each
+    variant, by number, where there are several.
+    """
 
     layers: List[Drawn]
     report: Dict[str, Any]
     notes: List[str]
     on_paper: bool
+    pictures: Dict[int, QImage]
 
 
 class Engine(QObject):
@@ -120,8 +126,10 @@ class Engine(QObject):
         tell(1.0, "Preparing the layers")
         layers = [unpack(p, Format.of(p, profiles.name(p.icc))) for p in result.planes]
         notes = [str(p.attributes.get("metadata", {}).get("note", "")) for p in result.planes]
+        mode = "multiply" if on_paper else "normal"
+        pictures = thumbnails.of_variants(layers, request.pixels[0], mode)
         self._say("")
-        return Answer(layers, result.report, [note for note in notes if note], on_paper)
+        return Answer(layers, result.report, [note for note in notes if note], on_paper, pictures)
 
     def _plane(self, request: Request, pixels: Pixels) -> Plane:
         """What travels of a layer; of one that is a mask, its coverage. Raises LimnerError."""

@@ -107,7 +107,8 @@ class Job(QObject):
     def _insert(self, answer: Answer) -> Generator[Optional[int], None, None]:
         put = self._put_mask if self._operation.makes_mask else self._put_layers
         placed = yield from put(answer)
-        self._state.save(answer.report)
+        self._state.report = answer.report
+        self._state.save()
         seconds = time.monotonic() - self._begun
         words = [
             f"{self._operation.title}: {placed.what}, {seconds:.1f} s.",
@@ -133,8 +134,10 @@ class Job(QObject):
             replaced=None if edited else earlier,
             on_paper=operation.works_on_line_art and answer.on_paper,
         )
+        state.variants = prepared.variants
         side = "under" if operation.works_on_line_art else "above"
-        count = "1 layer" if prepared.layers == 1 else f"{prepared.layers} layers"
+        variants = len(prepared.variants)
+        count = f"{variants} variants" if variants else _layers(prepared.layers)
         name = self._primary_name()
         remarks = [
             f"{name} now multiplies, since its paper is opaque." if multiplied else "",
@@ -156,6 +159,7 @@ class Job(QObject):
 
     def _begin_to_write(self) -> None:
         self.can_cancel = False
+        self._state.variants = []
         self.changed.emit()
 
     def _primary_name(self) -> str:
@@ -169,3 +173,7 @@ class Job(QObject):
         if not self._over:
             self._over, self._turns = True, None
             self.ended.emit(notice)
+
+
+def _layers(count: int) -> str:
+    return "1 layer" if count == 1 else f"{count} layers"

@@ -6,12 +6,13 @@ from krita import Krita, Selection
 
 from . import document as documents
 from .bindings import DocumentState, Made
+from .commands import LOOK, LOOKS, activate, wait_for_return
 from .document import key_of, node_of
 from .ipc.catalog import Operation
 from .ipc.errors import LimnerError
 from .pixels import Drawn
 from .qt import QByteArray
-from .result import CONTAINER, MOVE_LOOK, MOVE_LOOKS, fingerprint, wait_for_return
+from .result import CONTAINER, fingerprint
 
 Steps = Generator[Optional[int], None, int]
 """Steps (see turns.py) that end with the number of undo steps."""
@@ -104,27 +105,16 @@ def _childless(document: Any) -> Any:
 
 def _select_by(document: Any, mask: Any) -> Generator[Optional[int], None, None]:
     """Has Krita select by the mask, and waits until it has."""
-    yield from _activate(document, mask)
+    if not (yield from activate(document, mask)):
+        raise _refused()
     Krita.instance().action("selectopaque").trigger()
     wanted = documents.signature(mask.selection())
-    for _ in range(MOVE_LOOKS):
+    for _ in range(LOOKS):
         yield from documents.wait_until_idle(document)
         selection = document.selection()
         if selection is not None and documents.signature(selection) == wanted:
             return
-        yield MOVE_LOOK
-    raise _refused()
-
-
-def _activate(document: Any, mask: Any) -> Generator[Optional[int], None, None]:
-    """Makes the mask the active node of the document in view, with nothing under way there."""
-    for _ in range(MOVE_LOOKS):
-        yield from wait_for_return(document)
-        document.setActiveNode(mask)
-        yield MOVE_LOOK
-        yield from documents.wait_until_idle(document)
-        if Krita.instance().activeDocument() == document and document.activeNode() == mask:
-            return
+        yield LOOK
     raise _refused()
 
 

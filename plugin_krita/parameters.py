@@ -1,12 +1,26 @@
 """Widgets for an operation's parameters, made from the catalogue."""
 
+import secrets
 from typing import Callable, Dict
+
+from krita import Krita
 
 from .bindings import LAYER_MASK, SELECTION
 from .ipc.catalog import Operation, Parameter, Value
-from .qt import QCheckBox, QComboBox, QDoubleSpinBox, QFormLayout, QSpinBox, QWidget
+from .qt import (
+    QCheckBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QFormLayout,
+    QHBoxLayout,
+    QSpinBox,
+    QToolButton,
+    QWidget,
+)
 
 MASK_PLACE_TEXTS = {SELECTION: "Selection", LAYER_MASK: "Mask on the layer"}
+SEED, DRAWN_SEEDS = "seed", 10_000
+"""The parameter that says which of many results it is, and how many seeds are drawn from."""
 FLOAT_STEPS = 100
 """Steps from one end of a float's range to the other."""
 
@@ -27,11 +41,12 @@ class ParameterForm(QWidget):
             widget.setToolTip(parameter.help)
             widget.setObjectName(f"limner_parameter_{parameter.name}")
             self.widgets[parameter.name] = widget
+            row = _with_dice(widget) if parameter.name == SEED else widget
             if parameter.kind == "bool":
                 form.addRow(widget)
             else:
-                form.addRow(parameter.title, widget)
-                form.labelForField(widget).setToolTip(parameter.help)
+                form.addRow(parameter.title, row)
+                form.labelForField(row).setToolTip(parameter.help)
 
     def show_values(self, values: Dict[str, Value]) -> None:
         """Shows the values without reporting them as changes."""
@@ -71,6 +86,25 @@ class ParameterForm(QWidget):
         spin.setAccelerated(True)
         spin.valueChanged.connect(report)
         return spin
+
+
+def _with_dice(spin: QSpinBox) -> QWidget:
+    """The field for a seed with a button that draws another one."""
+    button = QToolButton()
+    button.setObjectName("limner_another_seed")
+    button.setIcon(Krita.instance().icon("view-refresh"))
+    button.setToolTip("Another seed.")
+    button.setAccessibleName("Another seed")
+    button.setAutoRaise(True)
+
+    button.clicked.connect(lambda: spin.setValue(secrets.randbelow(DRAWN_SEEDS)))
+    row = QWidget()
+    layout = QHBoxLayout(row)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(2)
+    layout.addWidget(spin, 1)
+    layout.addWidget(button)
+    return row
 
 
 class MaskPlaceForm(QWidget):

@@ -78,7 +78,11 @@ class Pixels(NamedTuple):
 
 
 class Drawn(NamedTuple):
-    """A result layer ready to be written. strips: first row, number of rows, Krita's bytes."""
+    """A result layer ready to be written.
+
+    strips: first row, number of rows, Krita's bytes. group: names of the groups that it lies in,
+    outermost first. variant: which of several results it is of, None where there is but one.
+    """
 
     name: str
     x: int
@@ -87,6 +91,9 @@ class Drawn(NamedTuple):
     strips: List[Tuple[int, int, bytes]]
     opacity: float
     blending: str
+    group: Tuple[str, ...] = ()
+    variant: Optional[int] = None
+    seed: Optional[int] = None
 
 
 def strips(width: int, height: int, pixel_bytes: int) -> Iterator[Tuple[int, int]]:
@@ -128,6 +135,7 @@ def unpack(plane: Plane, layer_format: Format) -> Drawn:
         # Bytes, because a QByteArray is not made of a view.
         part = swapped(part, layer_format.depth) if layer_format.is_bgra else part
         parts.append((plane.y + top, rows, bytes(part)))
+    metadata = plane.attributes.get("metadata", {})
     return Drawn(
         name=plane.name,
         x=plane.x,
@@ -136,6 +144,9 @@ def unpack(plane: Plane, layer_format: Format) -> Drawn:
         strips=parts,
         opacity=float(plane.attributes.get("opacity", 1.0)),
         blending=str(plane.attributes.get("blending", "normal")),
+        group=tuple(str(name) for name in plane.attributes.get("group", ())),
+        variant=metadata.get("variant"),
+        seed=metadata.get("seed"),
     )
 
 

@@ -6,46 +6,63 @@ from typing import Any, Generator, List, NamedTuple, Optional, Tuple
 from krita import Krita
 
 from . import document as documents
-from .bindings import DocumentState, Made
-from .document import format_of, key_of, node_of
+from .bindings import DocumentState, Made, Variant
+from .commands import LOOK, LOOKS, repaint, wait_for_return
+from .document import key_of, node_of
 from .engine import Answer
 from .ipc.catalog import Operation
 from .ipc.errors import LimnerError
 from .pixels import Drawn, strips
 from .qt import QByteArray
+from .tree import Blanks, Tree
 
-MOVE_LOOK, MOVE_LOOKS = 50, 60
-"""Milliseconds between two looks at whether Krita has moved a layer, and how many looks at most."""
-RETURN_LOOK = 300
-"""Milliseconds between two looks at whether the artist is back in the document."""
 CONTAINER = "Limner"
 
 
 class Prepared(NamedTuple):
-    """A result outside the document. undo_steps: those that preparing it took."""
+    """A result outside the document.
+
+    digests: of what lies in the group. undo_steps: those that preparing it took. variants: only
+    where there are several. unseen: layers of which Krita has to compute what is seen, see
+    tree.Tree.
+    """
 
     group: Any
     layers: int
     digests: List[str]
     undo_steps: int
+    variants: List[Variant]
+    unseen: List[Any]
 
 
 def prepare(
     state: DocumentState, operation: Operation, answer: Answer
 ) -> Generator[Optional[int], None, Prepared]:
-    """Makes the group and its layers; nothing is seen of them yet. Steps, see turns.py."""
-    document, steps = state.document, 0
+    """Makes the group and its layers; nothing is seen of them yet. Steps, see turns.py.
+
+    Of several variants only the first will be seen.
+    """
+    document = state.document
     documents.require_open(document)
-    group = document.createGroupLayer(operation.title)
-    nodes, digests = [], []
+    # The group that is made in any case stands for one that is around all layers.
+    shared = len({layer.group[:1] for layer in answer.layers}) == 1
+    blanks, tree = Blanks(document), Tree(document, operation.title)
     for layer in answer.layers:
-        node = document.createNode(layer.name, "paintlayer")
-        steps += yield from _fill(document, node, layer)
-        digests.append((yield from fingerprint(document, node)))
-        nodes.append(node)
-    # Adding children one by one would make an undo step of each, even outside the document.
-    group.setChildNodes(nodes)
-    return Prepared(group, len(nodes), digests, steps)
+        node = blanks.make(layer)
+        yield from _fill(document, node, layer)
+        tree.add(node, layer.group[1:] if shared else layer.group, layer)
+    group, tops = tree.close()
+    parts = group.childNodes()
+    digests = yield from _fingerprints(document, parts)
+    digest_of = {key_of(part): digest for part, digest in zip(parts, digests)}
+    found = []
+    for number, picture in sorted(answer.pictures.items()):
+        top = tops[number]
+        top.setVisible(not found)
+        seed = next(layer.seed for layer in answer.layers if layer.variant == number)
+        found.append(Variant(key_of(top), top.name(), seed, digest_of[key_of(top)], picture))
+    count, steps = len(answer.layers), blanks.undo_steps
+    return Prepared(group, count, digests, steps, found, tree.unseen)
 
 
 def make_room(
@@ -64,8 +81,8 @@ def make_room(
     active, place = document.activeNode(), None
     container = document.createGroupLayer(CONTAINER)
     primary.parentNode().addChildNode(container, primary)
-    for _ in range(MOVE_LOOKS):
-        yield MOVE_LOOK
+    for _ in range(LOOKS):
+        yield LOOK
         if _below(primary) == container:
             state.containers.append(key_of(container))
             document.setActiveNode(active)
@@ -93,7 +110,7 @@ def find_earlier(
     for made in reversed(state.made):
         group = node_of(state.document, made.group)
         if (made.operation, made.primary) == (operation.id, primary_key) and group is not None:
-            return made, (yield from _is_edited(state.document, group, made))
+            return made, (yield from _is_edited(state, group))
     return None, False
 
 
@@ -123,37 +140,39 @@ def place(
     documents.require_open(document)
     active = document.activeNode()
     _attach(state, operation, primary, prepared.group)
-    state.made = [made for made in state.made if made is not replaced]
+    gone = "" if replaced is None else replaced.group
+    state.made = [made for made in state.made if made.group != gone]
     made = Made(operation.id, primary_key, key_of(prepared.group), prepared.digests)
     state.made.append(made)
     # Krita's layer list knows a new layer only after the event loop's next turn.
     yield None
+    if prepared.layers > 1:
+        yield from repaint(document, prepared.unseen)
     document.setActiveNode(active)
     return multiplied, steps
 
 
-def _fill(document: Any, node: Any, layer: Drawn) -> Generator[Optional[int], None, int]:
-    """Writes a layer that is not yet in the document; returns the undo steps that it took."""
-    steps = 0
-    if format_of(node) != layer.format:
-        node.setColorSpace(*layer.format)
-        steps += 1
-    if layer.blending != "normal":
-        node.setBlendingMode(layer.blending)
-        steps += 1
+def _fill(document: Any, node: Any, layer: Drawn) -> Generator[Optional[int], None, None]:
+    """Writes a layer that is not yet in the document."""
     node.setOpacity(round(255 * layer.opacity))
     yield None
     for top, rows, data in layer.strips:
         node.setPixelData(QByteArray(data), layer.x, top, layer.width, rows)
         yield None
     documents.require_open(document)
-    return steps
 
 
 def fingerprint(document: Any, node: Any) -> Generator[Optional[int], None, str]:
-    """What tells whether a layer was edited: its looks, its masks and its pixels."""
+    """What tells whether a layer was edited: its looks, its masks and its pixels.
+
+    Of a group, what tells it of all that lies in it.
+    """
     looks = (node.name(), node.opacity(), node.blendingMode(), len(node.childNodes()))
     digest = zlib.crc32(repr(looks).encode())
+    if node.type() == "grouplayer":
+        for child in node.childNodes():
+            digest = zlib.crc32((yield from fingerprint(document, child)).encode(), digest)
+        return f"{digest:08x}"
     width, height = document.width(), document.height()
     for top, rows in strips(width, height, node.pixelData(0, 0, 1, 1).size()):
         digest = zlib.crc32(memoryview(node.pixelData(0, top, width, rows)), digest)
@@ -162,16 +181,20 @@ def fingerprint(document: Any, node: Any) -> Generator[Optional[int], None, str]
     return f"{digest:08x}"
 
 
-def _is_edited(document: Any, group: Any, made: Made) -> Generator[Optional[int], None, bool]:
-    if group.type() == "transparencymask":
-        return [(yield from fingerprint(document, group))] != made.digests
-    children = group.childNodes()
-    if len(children) != len(made.digests):
+def _fingerprints(document: Any, nodes: List[Any]) -> Generator[Optional[int], None, List[str]]:
+    digests: List[str] = []
+    for node in nodes:
+        digest = yield from fingerprint(document, node)
+        digests.append(digest)
+    return digests
+
+
+def _is_edited(state: DocumentState, group: Any) -> Generator[Optional[int], None, bool]:
+    parts = [group] if group.type() == "transparencymask" else group.childNodes()
+    known = [made.digests for made in state.made if made.group == key_of(group)]
+    if len(parts) not in [len(digests) for digests in known]:
         return True
-    for child, digest in zip(children, made.digests):
-        if child.type() != "paintlayer" or (yield from fingerprint(document, child)) != digest:
-            return True
-    return False
+    return (yield from _fingerprints(state.document, parts)) not in known
 
 
 def _attach(state: DocumentState, operation: Operation, primary: Any, group: Any) -> None:
@@ -192,11 +215,3 @@ def _below(node: Any) -> Any:
     """The next layer below in the same group, or None."""
     index = node.index()
     return node.parentNode().childNodes()[index - 1] if index else None
-
-
-def wait_for_return(document: Any) -> Generator[Optional[int], None, None]:
-    """Waits until the document is the one in view."""
-    documents.require_open(document)
-    while Krita.instance().activeDocument() != document:
-        yield RETURN_LOOK
-        documents.require_open(document)

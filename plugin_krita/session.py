@@ -6,6 +6,7 @@ from typing import Any, Dict, List, Optional
 from krita import Krita
 
 from . import document as documents
+from . import variants
 from .background import Background
 from .bindings import SCRIBBLES, DocumentState
 from .document import key_of
@@ -15,6 +16,7 @@ from .job import Job, Notice
 from .pixels import SRGB
 from .profiles import Profiles, system_folders
 from .qt import QCoreApplication, QObject, QStandardPaths, QTimer, Signal
+from .turns import Steps, Turns
 
 CLOSED = ""
 """Key of the notice of a run whose document was closed."""
@@ -30,6 +32,7 @@ class Session(QObject):
         self._states: Dict[str, DocumentState] = {}
         self._jobs: Dict[str, Job] = {}
         self._notices: Dict[str, Notice] = {}
+        self._choosing: Dict[str, Turns] = {}
         self._background = Background()
         self._profiles = Profiles([*_krita_folders(), *system_folders()])
         self._background.submit(self._profiles.files, lambda _: None, lambda _: None)
@@ -66,6 +69,7 @@ class Session(QObject):
             self.changed.emit()
             return
         self._jobs[key] = job
+        self._stop_choosing(key)
         self._notices.pop(key, None)
         self._notices.pop(CLOSED, None)
         job.changed.connect(self.changed)
@@ -94,6 +98,37 @@ class Session(QObject):
             if entry.kind == "scribbles":
                 state.bind(entry.role, key_of(layer))
         self.changed.emit()
+
+    def choose(self, document: Any, variant: str) -> None:
+        """Shows one of the last result's variants and hides the others."""
+        self._choose(document, variants.show(self.state(document), variant))
+
+    def keep(self, document: Any, variant: str) -> None:
+        """Removes all of the last result's variants but one."""
+        self._choose(document, self._keep(document, variant))
+
+    def _keep(self, document: Any, variant: str) -> Steps:
+        steps = yield from variants.keep(self.state(document), variant)
+        if steps:
+            times = "once" if steps == 1 else f"{steps} times"
+            words = f"The other variants are removed. Undo {times} to have them back."
+            self._notices[documents.identity(document)] = Notice("result", words)
+        self.changed.emit()
+
+    def _choose(self, document: Any, steps: Steps) -> None:
+        """Does steps with the variants; only what the artist asked for last is of interest."""
+        key = documents.identity(document)
+        self._stop_choosing(key)
+
+        def failed(error: LimnerError) -> None:
+            self._notices[key] = Notice.of(error)
+            self.changed.emit()
+
+        self._choosing[key] = Turns(steps, failed)
+
+    def _stop_choosing(self, key: str) -> None:
+        if key in self._choosing:
+            self._choosing.pop(key).stop()
 
     def _ended(self, key: str, document: Any, notice: Notice) -> None:
         del self._jobs[key]

@@ -5,6 +5,7 @@ import itertools
 import struct
 import sys
 import types
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import ImageCms
+
+from ipc.planes import Plane
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PLUGIN = REPOSITORY / "plugin_krita"
@@ -27,7 +30,7 @@ def module(name: str) -> Any:
     return importlib.import_module(f"limner_krita.{name}")
 
 
-pixels, profiles = module("pixels"), module("profiles")
+pixels, profiles, samples = module("pixels"), module("profiles"), module("samples")
 
 
 def krita_pixels(model: str, depth: str, values: np.ndarray) -> Any:
@@ -147,3 +150,95 @@ def test_qt_comes_through_one_module() -> None:
     importing = [file.name for file in PLUGIN.glob("*.py") if "PyQt" in file.read_text()]
 
     assert importing == ["qt.py"]
+
+
+def drawn(model: str, depth: str, values: np.ndarray, x: int = 0, y: int = 0, **names: Any) -> Any:
+    """A result layer of values in Krita's order, at its place."""
+    height, width = values.shape[:2]
+    layer_format = pixels.Format(model, depth, names.get("profile", ""))
+    parts = [
+        (y + top, rows, values[top : top + rows].tobytes())
+        for top, rows in pixels.strips(width, height, layer_format.pixel_bytes)
+    ]
+    return pixels.Drawn("name", x, width, layer_format, parts, 1.0, "normal")
+
+
+def as_array(found: Any) -> np.ndarray:
+    return np.frombuffer(bytes(found.data), np.uint8).reshape(found.height, found.width, 4)
+
+
+@pytest.mark.parametrize("step", [1, 3, 7])
+def test_samples_are_every_nth_pixel_of_what_was_read(step: int) -> None:
+    values = np.random.default_rng(0).integers(0, 256, (600, 50, 4), np.uint8)
+
+    found = samples.of_pixels(krita_pixels("RGBA", "U8", values), step)
+
+    assert np.array_equal(as_array(found), values[::step, ::step])
+
+
+@given(
+    x=st.integers(-30, 50),
+    y=st.integers(-30, 50),
+    step=st.integers(1, 9),
+    width=st.integers(1, 40),
+    height=st.integers(1, 40),
+)
+def test_samples_of_a_result_lie_where_it_lies(
+    x: int, y: int, step: int, width: int, height: int
+) -> None:
+    values = np.random.default_rng(0).integers(1, 256, (height, width, 4), np.uint8)
+    wide = np.zeros((140, 140, 4), np.uint8)
+    wide[40 + y : 40 + y + height, 40 + x : 40 + x + width] = values
+    canvas = wide[40 : 40 + 33, 40 : 40 + 29]
+
+    found = samples.of_drawn(drawn("RGBA", "U8", values, x, y), (29, 33), step)
+
+    assert np.array_equal(as_array(found), canvas[::step, ::step])
+
+
+@pytest.mark.parametrize("depth", DTYPES)
+@pytest.mark.parametrize("model", ["RGBA", "GRAYA"])
+@pytest.mark.parametrize("profile", ["sRGB-elle-V2-srgbtrc.icc", "sRGB-elle-V2-g10.icc"])
+def test_samples_are_seen_alike_at_every_depth(model: str, depth: str, profile: str) -> None:
+    is_linear = "g10" in profile
+    wanted = np.random.default_rng(0).integers(0, 256, (9, 11, 4), np.uint8)
+    if model == "GRAYA":
+        wanted[..., 1:3] = wanted[..., :1]
+    unit = wanted / 255
+    if is_linear:
+        colour = unit[..., :3]
+        unit[..., :3] = np.where(
+            colour <= 0.04045, colour / 12.92, ((colour + 0.055) / 1.055) ** 2.4
+        )
+    if depth.startswith("F") and model == "RGBA":
+        unit = unit[..., [2, 1, 0, 3]]
+    if model == "GRAYA":
+        unit = unit[..., [0, 3]]
+    whole = depth.startswith("U")
+    scaled = np.rint(unit * np.iinfo(DTYPES[depth]).max) if whole else unit
+    layer = drawn(model, depth, scaled.astype(DTYPES[depth]), profile=profile)
+
+    found = as_array(samples.of_drawn(layer, (11, 9), 1)).astype(int)
+
+    # Few codes are there for dark linear colours; floats are read to eight bits of precision.
+    near = {"U8": 13, "U16": 1, "F16": 1, "F32": 1}[depth]
+    assert np.abs(found - wanted).max() <= (near if is_linear or depth == "F32" else 0)
+
+
+def test_samples_of_floats_beyond_the_scale_stay_on_it() -> None:
+    values = np.array([[[np.nan, -np.inf, np.inf, 2.0], [-0.5, 1.0, 1e9, -0.0]]], np.float32)
+
+    found = samples.of_drawn(drawn("RGBA", "F32", values), (2, 1), 1)
+
+    assert as_array(found).tolist() == [[[255, 0, 0, 255], [255, 255, 0, 0]]]
+
+
+def test_a_result_says_which_variant_it_is_of() -> None:
+    layer_format = pixels.Format("RGBA", "U8", "")
+    plane = Plane("painting", "Shade", 1, 1, 4, "u8", bytes(4))
+    assert pixels.unpack(plane, layer_format)[-3:] == ((), None, None)
+    attributes = {"group": ["Paint 2"], "metadata": {"seed": 8, "variant": 1}}
+
+    found = pixels.unpack(replace(plane, attributes=attributes), layer_format)
+
+    assert (found.group, found.variant, found.seed) == (("Paint 2",), 1, 8)

@@ -8,9 +8,11 @@ from limner import turns
 
 if int(Krita.instance().version().split(".")[0]) >= 6:
     from PyQt6.QtCore import QByteArray, QRegularExpression, Qt, QTimer
+    from PyQt6.QtTest import QTest
     from PyQt6.QtWidgets import QComboBox, QWidget
 else:
     from PyQt5.QtCore import QByteArray, QRegularExpression, Qt, QTimer
+    from PyQt5.QtTest import QTest
     from PyQt5.QtWidgets import QComboBox, QWidget
 
 ERRORS = []
@@ -257,6 +259,42 @@ def palette(name):
         [round(255 * part) for part in swatch.color().componentsOrdered()[:3]]
         for swatch in swatches
     ]
+
+
+def variants():
+    """The docker's thumbnails: tool tips, and which one is marked; None where there are none."""
+    found = _widget("limner_variants")
+    if not found.isVisibleTo(_docker()):
+        return None
+    return [[found.item(i).toolTip() for i in range(found.count())], found.currentRow()]
+
+
+def pick(row):
+    """Clicks a thumbnail."""
+    thumbnails = _widget("limner_variants")
+    place = thumbnails.visualItemRect(thumbnails.item(row)).center()
+    QTest.mouseClick(thumbnails.viewport(), Qt.MouseButton.LeftButton, pos=place)
+
+
+def press(name, key):
+    """Presses a key in a widget of the docker."""
+    QTest.keyClick(_widget(name), getattr(Qt.Key, key))
+
+
+def thumbnail(row, file):
+    """Writes a thumbnail into a file."""
+    item = _widget("limner_variants").item(row)
+    item.icon().pixmap(item.icon().availableSizes()[0]).save(file)
+
+
+def visible(path):
+    """Whether a layer is shown, as far as it is up to the layer itself."""
+    return _layer(path).visible()
+
+
+def remove(path):
+    """Removes a layer as the artist does."""
+    _layer(path).remove()
 
 
 def set_value(name, value):

@@ -1,0 +1,119 @@
+"""Krita's own commands, for what its scripting cannot do; they act on the layers selected."""
+
+from typing import Any, Generator, Iterator, List, Optional
+
+from krita import Krita
+
+from . import document as documents
+from .document import key_of
+
+LOOK, LOOKS = 50, 60
+"""Milliseconds between two looks at whether Krita has done it, and how many looks at most."""
+RETURN_LOOK = 300
+"""Milliseconds between two looks at whether the artist is back in the document."""
+
+
+def wait_for_return(document: Any) -> Generator[Optional[int], None, None]:
+    """Waits until the document is the one in view."""
+    documents.require_open(document)
+    while Krita.instance().activeDocument() != document:
+        yield RETURN_LOOK
+        documents.require_open(document)
+
+
+def activate(document: Any, node: Any) -> Generator[Optional[int], None, bool]:
+    """Makes the node the active one of the document in view, with nothing under way there.
+
+    Returns whether it is.
+    """
+    for _ in range(LOOKS):
+        yield from wait_for_return(document)
+        document.setActiveNode(node)
+        yield LOOK
+        yield from documents.wait_until_idle(document)
+        if Krita.instance().activeDocument() == document and document.activeNode() == node:
+            return True
+    return False
+
+
+def repaint(document: Any, nodes: List[Any]) -> Generator[Optional[int], None, None]:
+    """Has Krita compute what is seen where layers lie, with all groups around them; no undo step.
+
+    Krita shows nothing of a group that was filled before it was attached, and does not notice that
+    a script shows a layer. Hiding a layer and showing it again makes Krita look, and two steps that
+    cancel each other out are dropped from its history.
+    """
+    yield from documents.wait_until_idle(document)
+    active = document.activeNode()
+    try:
+        for node in nodes:
+            yield from wait_for_return(document)
+            document.setActiveNode(node)
+            yield None
+            if Krita.instance().activeDocument() == document and document.activeNode() == node:
+                toggle = Krita.instance().action("toggle_layer_visibility")
+                toggle.trigger()
+                toggle.trigger()
+            yield None
+    finally:
+        if documents.is_open(document):
+            _activate_again(document, active)
+
+
+def remove_together(document: Any, nodes: List[Any]) -> Generator[Optional[int], None, int]:
+    """Removes layers in one undo step, or in one each where Krita refuses; returns the steps.
+
+    Scripts cannot select layers, but Krita has a command that selects all that are locked.
+    """
+    yield from documents.wait_until_idle(document)
+    active = document.activeNode()
+    if (yield from activate(document, nodes[0])):
+        _select(document, nodes)
+        view = Krita.instance().activeWindow().activeView()
+        if _keys(view.selectedNodes()) == _keys(nodes):
+            Krita.instance().action("remove_layer").trigger()
+            for _ in range(LOOKS):
+                yield LOOK
+                documents.require_open(document)
+                if not _left(document, nodes):
+                    _activate_again(document, active)
+                    return 1
+    left = _left(document, nodes)
+    for node in left:
+        node.remove()
+        yield None
+        documents.require_open(document)
+    _activate_again(document, active)
+    return len(left)
+
+
+def _select(document: Any, nodes: List[Any]) -> None:
+    locked = [node for node in _all(document.rootNode()) if node.locked()]
+    for node in locked:
+        node.setLocked(False)
+    for node in nodes:
+        node.setLocked(True)
+    Krita.instance().action("select_locked_layers").trigger()
+    for node in nodes:
+        node.setLocked(False)
+    for node in locked:
+        node.setLocked(key_of(node) not in _keys(nodes))
+
+
+def _all(parent: Any) -> Iterator[Any]:
+    for node in parent.childNodes():
+        yield node
+        yield from _all(node)
+
+
+def _keys(nodes: List[Any]) -> List[str]:
+    return sorted(key_of(node) for node in nodes)
+
+
+def _left(document: Any, nodes: List[Any]) -> List[Any]:
+    return [node for node in nodes if documents.node_of(document, key_of(node)) is not None]
+
+
+def _activate_again(document: Any, node: Any) -> None:
+    if node is not None and _left(document, [node]):
+        document.setActiveNode(node)
