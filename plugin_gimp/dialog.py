@@ -1,5 +1,6 @@
 """An operation's dialog: its inputs, then GIMP's own widgets for its parameters."""
 
+import secrets
 from typing import Any, List, Tuple
 
 from gi.repository import Gimp, GimpUi, GObject, Gtk
@@ -10,6 +11,10 @@ from .ipc.catalog import Input, Operation
 SPACING = 6
 WIDTH = 60
 """Characters in a line of text."""
+SEED, DRAWN_SEEDS = "seed", 10_000
+"""The parameter that says which of many results it is, and how many seeds are drawn from."""
+VARIANTS = "variants"
+"""The parameter that says how many results there are to choose from."""
 
 
 def ask(
@@ -41,7 +46,9 @@ def ask(
         row.show_all()
         content.pack_start(row, False, False, 0)
     for parameter in operation.parameters:
-        if parameter.kind in ("int", "float"):
+        if parameter.name == SEED:
+            labels.add_widget(_with_dice(dialog, config).get_label())
+        elif parameter.kind in ("int", "float"):
             labels.add_widget(dialog.get_scale_entry(parameter.name, 1.0).get_label())
     names = [parameter.name for parameter in operation.parameters]
     dialog.fill(names + own_arguments(operation))
@@ -51,9 +58,23 @@ def ask(
     if operation.works_on_composite:
         note = "The picture is the selected layer with all that lies under it."
         content.pack_start(_text(note), False, False, SPACING)
+    if VARIANTS in names:
+        note = "The first variant is shown; the eyes in the layer list show the others."
+        content.pack_start(_text(note), False, False, SPACING)
     agreed = dialog.run()
     dialog.destroy()
     return agreed
+
+
+def _with_dice(dialog: GimpUi.ProcedureDialog, config: Gimp.ProcedureConfig) -> GimpUi.LabelSpin:
+    """The field for a seed, with a button that draws another one."""
+    field = dialog.get_widget(SEED, GimpUi.LabelSpin)
+    button = Gtk.Button.new_from_icon_name("view-refresh", Gtk.IconSize.BUTTON)
+    button.set_tooltip_text("Another seed.")
+    button.connect("clicked", lambda _: config.set_property(SEED, secrets.randbelow(DRAWN_SEEDS)))
+    button.show()
+    field.attach(button, 2, 0, 1, 1)
+    return field
 
 
 def _without(operation: Operation, entry: Input) -> str:

@@ -1,7 +1,7 @@
 """Where results go in the artist's image, as one undo step."""
 
 from contextlib import contextmanager
-from typing import Iterator, Optional, Sequence
+from typing import Any, Dict, Iterator, Optional, Sequence, Tuple
 
 from gi.repository import Gegl, Gimp
 
@@ -19,16 +19,29 @@ MODES = {
 def add_under(lines: Gimp.Layer, title: str, planes: Sequence[Plane]) -> None:
     """Puts results, bottom layer first, into one group directly under the line layer.
 
-    A line layer that is opaque paper is set to multiply, so that the colours show.
+    A line layer that is opaque paper is set to multiply, so that the colours show. Of several
+    variants the first alone is shown.
     """
     image = lines.get_image()
+    # The group that is made in any case stands for one that is around all layers.
+    paths = [tuple(plane.attributes.get("group", ())) for plane in planes]
+    outer = 1 if len({path[:1] for path in paths}) == 1 else 0
     with _one_step(image, planes):
         if pixels.is_paper(lines) and lines.get_mode() == Gimp.LayerMode.NORMAL:
             lines.set_mode(Gimp.LayerMode.MULTIPLY)
         group = Gimp.GroupLayer.new(image, title)
         image.insert_layer(group, lines.get_parent(), image.get_item_position(lines) + 1)
-        for plane in planes:
-            _insert(image, plane, group, 0)
+        groups = {(): group}
+        # Top layer first: where names occur again, GIMP numbers them in this order.
+        for path, plane in zip(reversed(paths), reversed(planes)):
+            parent = _group(groups, path[outer:])
+            layer = _insert(image, plane, parent, len(parent.get_children()))
+            if _metadata(plane).get("variant"):
+                top = groups[path[outer : outer + 1]] if path[outer:] else layer
+                top.set_visible(False)
+        for path, inner in groups.items():
+            # So that variants lie one below the other in the layer list, each with its eye.
+            inner.set_expanded(path == ())
 
 
 def add_above(source: Gimp.Layer, operation: str, planes: Sequence[Plane]) -> None:
@@ -40,8 +53,7 @@ def add_above(source: Gimp.Layer, operation: str, planes: Sequence[Plane]) -> No
         while place and kept.read(siblings[place - 1], kept.MADE).get("operation") == operation:
             place -= 1
         for plane in planes:
-            layer = _insert(image, plane, source.get_parent(), place)
-            kept.write(layer, kept.MADE, {"operation": operation})
+            _insert(image, plane, source.get_parent(), place)
 
 
 def select(image: Gimp.Image, operation: str, plane: Plane) -> None:
@@ -164,6 +176,22 @@ def _nothing_selected(image: Gimp.Image) -> Iterator[None]:
     image.remove_channel(kept)
 
 
+def _group(
+    groups: Dict[Tuple[str, ...], Gimp.GroupLayer], path: Tuple[str, ...]
+) -> Gimp.GroupLayer:
+    """The group of that path; where it is not yet among the groups it is made, under the rest."""
+    if path not in groups:
+        parent = _group(groups, path[:-1])
+        groups[path] = Gimp.GroupLayer.new(parent.get_image(), path[-1])
+        parent.get_image().insert_layer(groups[path], parent, len(parent.get_children()))
+    return groups[path]
+
+
+def _metadata(plane: Plane) -> Dict[str, Any]:
+    """What the engine says of how a result was made."""
+    return dict(plane.attributes.get("metadata", {}))
+
+
 def _insert(
     image: Gimp.Image, plane: Plane, parent: Optional[Gimp.GroupLayer], position: int
 ) -> Gimp.Layer:
@@ -172,6 +200,11 @@ def _insert(
     image.insert_layer(layer, parent, position)
     layer.set_name(plane.name)
     layer.set_offsets(plane.x, plane.y)
-    layer.set_mode(MODES[plane.attributes.get("blending", "normal")])
+    blending = plane.attributes.get("blending", "normal")
+    layer.set_mode(MODES[blending])
+    if blending != "normal":
+        # GIMP would multiply light, where the engine multiplies values as they are seen.
+        layer.set_blend_space(Gimp.LayerColorSpace.RGB_PERCEPTUAL)
     layer.set_opacity(100.0 * plane.attributes.get("opacity", 1.0))
+    kept.write(layer, kept.MADE, _metadata(plane))
     return layer

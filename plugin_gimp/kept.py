@@ -10,7 +10,8 @@ from .ipc.planes import Plane
 CHOICES = "limner-choices"
 """Of an image: where the mask of each operation goes."""
 MADE = "limner-made"
-"""Which operation made the image's selection, a mask or a layer, and what the values were."""
+"""Of an image's selection or a mask: which operation made it, and what the values were; of a layer:
+all that the engine says of how it was made."""
 
 Thing = Union[Gimp.Image, Gimp.Item]
 

@@ -8,6 +8,7 @@ import pytest
 
 from tests import editors
 from tests import simple_networks as networks
+from tests.engine.operations.test_paint import paints_what_it_is_told
 from tests.plugin_gimp.rig import Engine, Gimp
 
 
@@ -57,5 +58,14 @@ def simple_networks(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator
     monkeypatch.setenv("LIMNER_HOME", str(engine.home))
     networks.red_is_subject()
     networks.one_change([[0.7, 0, 0, 0], [0, 0.9, 0, 0], [0, 0, 0.8, 0.2]])
+    yield
+    shutil.rmtree(engine.home / "models", ignore_errors=True)
+
+
+@pytest.fixture
+def painter(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A network that paints as told, with grain by which variants differ."""
+    monkeypatch.setenv("LIMNER_HOME", str(engine.home))
+    paints_what_it_is_told(grain=0.4)
     yield
     shutil.rmtree(engine.home / "models", ignore_errors=True)

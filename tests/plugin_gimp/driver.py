@@ -130,8 +130,11 @@ def look(image):
 
 def describe(layer):
     _, x, y = layer.get_offsets()
+    made = layer.get_parasite("limner-made")
     return {
         "name": layer.get_name(),
+        "visible": layer.get_visible(),
+        "made": made and bytes(made.get_data()).decode(),
         "x": x,
         "y": y,
         "width": layer.get_width(),

@@ -24,6 +24,7 @@ from tests.plugin_gimp.images import (
     photograph,
     plane,
     same,
+    scribbles,
     thing,
     with_ball,
 )
@@ -115,6 +116,37 @@ def test_from_the_menu_to_a_layer_and_back(gui, screenshot):
     planes = [plane("line-art", layers[0], icc=icc), plane("scribbles", layers[1], icc=icc)]
     (result,) = expected("flats", planes, (width, height))
     assert same(after["layers"][2]["children"][0], result)
+
+    press(gui, window, "ctrl+z")
+    wait_until(lambda: gui("look", image=image) == before)
+    press(gui, window, "ctrl+y")
+    wait_until(lambda: gui("look", image=image)["layers"] == after["layers"])
+
+
+@pytest.mark.usefixtures("painter")
+def test_variants_of_a_painting_are_one_undo_step(gui, screenshot):
+    layers = [
+        layer("Lines", np.tile(ink(), (4, 4, 1))),
+        layer("Scribbles", np.tile(scribbles(), (4, 4, 1))),
+    ]
+    image, window = opened(gui, canvas=(4 * SIZE, 4 * SIZE), layers=layers, **U8)
+    before = gui("look", image=image)
+
+    choose(gui, window, "Paint")
+    gui.type("key", "Return")
+    gui.type("windowactivate", "--sync", gui.window("Paint"))
+    # Another seed by the button behind it, and one variant more by each Up.
+    gui.type("key", "alt+d", "key", "Tab", "key", "space", "sleep", 0.3)
+    gui.type("key", "alt+v", "key", "Up", "key", "Up")
+    screenshot("paint-dialog")
+    gui.type("key", "alt+o")
+    wait_until(lambda: len(gui("look", image=image)["layers"]) == 3)
+    screenshot("variants")
+    after = gui("look", image=image)
+    assert [entry["name"] for entry in after["layers"]] == ["Scribbles", "Lines", "Paint"]
+    variants = after["layers"][2]["children"]
+    assert [entry["name"] for entry in variants] == ["Paint 1", "Paint 2", "Paint 3"]
+    assert "seed 0" not in variants[0]["children"][2]["name"]
 
     press(gui, window, "ctrl+z")
     wait_until(lambda: gui("look", image=image) == before)
