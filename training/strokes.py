@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from engine.imaging.suggested import NEAR, OUTSIDE, POWER
+from engine.imaging.suggested import NEAR, OUTSIDE, POWER, UNASKED
 
 MANNERS = {"straight": 0.5, "free": 0.4, "none": 0.1}
 """How strokes are set, with shares: after the protocol, freely, not at all."""
@@ -115,12 +115,12 @@ def suggested(scribbles: Scribbles, distance: Tensor, regions: Tensor) -> Tensor
     own = found[:, 0].mode(dim=2).values
     chosen = scribbles.chosen[..., None, None]
     outside = regions != own[..., None, None]
+    known = (chosen & ~outside).any(1, keepdim=True)
     size = distance.shape[-1]
-    away = distance / size + NEAR + OUTSIDE * outside
+    away = distance / size + NEAR + torch.where(known, OUTSIDE, UNASKED) * outside
     weight = (chosen * away**-POWER).flatten(2)
     colour = scribbles.colours.transpose(1, 2) @ weight / weight.sum(1, keepdim=True).clamp(1e-6)
-    known = (chosen & ~outside).any(1, keepdim=True).to(colour.dtype)
-    return torch.cat([colour.unflatten(2, (size, size)), known], 1)
+    return torch.cat([colour.unflatten(2, (size, size)), known.to(colour.dtype)], 1)
 
 
 def distances(strokes: Strokes, size: int) -> Tensor:
