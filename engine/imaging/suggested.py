@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -14,24 +13,26 @@ LUCK = 1.5
 """Power of the odds by which chance favours colours: from this on one of them mostly prevails."""
 POWER, NEAR = 4, 1 / 64
 """A scribble weighs (distance + NEAR)^-POWER; distances are shares of the longer side."""
+LINE = 30.0
+"""How many times as far it is through ink as over paper."""
 OUTSIDE, UNASKED = 1.0, 0.4
 """How much further it is to where a scribble's regions are not: into regions that are asked to have
-another colour, and into those that are asked to have none. Measured, all four, on drawings with
+another colour, and into those that are asked to have none. Measured, as POWER, on drawings with
 known colours; a larger UNASKED is nearer to the truth where scribbles are few, and drab.
 """
 
 
 def suggested(
-    regions: Labels, colours: Floats, meant: Bools, strokes: Bools, seed: int = 0
+    regions: Labels, ink: Floats, colours: Floats, meant: Bools, strokes: Bools, seed: int = 0
 ) -> Floats:
     """Colours that go over into each other by the distances of their strokes (Shepard 1968).
 
-    regions: of each cell, h x w. colours: N x 3 in [0, 1]. meant: the colours that each region is
-    asked to have, by label, M x N; those that none is asked to have count where none is asked for.
-    strokes: where each colour is asked for, N x h x w; a palette's everywhere. seed: 0 mixes in
-    regions that are not asked to have any as it is likeliest, others let chance favour colours
-    there, the same ones whatever else is asked for. Returns 4 x h x w: RGB, and 1 in regions that
-    are asked to have any; all 0 without strokes.
+    regions: of each cell, h x w. ink: its share of it, h x w. colours: N x 3 in [0, 1]. meant: the
+    colours that each region is asked to have, by label, M x N; those that none is asked to have
+    count where none is asked for. strokes: where each colour is asked for, N x h x w; a palette's
+    everywhere. seed: 0 mixes in regions that are not asked to have any as it is likeliest, others
+    let chance favour colours there, the same ones whatever else is asked for. Returns 4 x h x w:
+    RGB, and 1 in regions that are asked to have any; all 0 without strokes.
     """
     if not strokes.any():
         return np.zeros((4, *regions.shape), np.float32)
@@ -42,7 +43,7 @@ def suggested(
     total = np.zeros(regions.shape, np.float32)
     sums = np.zeros((*regions.shape, 3), np.float32)
     for number in np.flatnonzero(strokes.any(axis=(1, 2))):
-        distance = _away(strokes[number]) / max(regions.shape) + further * outside[..., number]
+        distance = _away(strokes[number], ink) / max(regions.shape) + further * outside[..., number]
         weight = (distance + np.float32(NEAR)) ** -POWER
         if not meant[:, number].any():
             weight *= known == 0
@@ -62,10 +63,12 @@ def _luck(seed: int, colour: Floats, count: int) -> Floats:
     return ((chance / (1 - chance)) ** LUCK).astype(np.float32)
 
 
-def _away(stroke: Bools) -> Floats:
-    """Distance of each cell from a stroke.
+def _away(stroke: Bools, ink: Floats) -> Floats:
+    """Length of the shortest way from each cell to a stroke, in cells of paper."""
+    from skimage.graph import MCP_Geometric
 
-    OpenCV's roots differ in the last bit by where in memory they lie; squares are whole numbers.
-    """
-    away = cv2.distanceTransform((~stroke).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return np.sqrt(np.rint(np.square(away, dtype=np.float32)))
+    if stroke.all():
+        return np.zeros(stroke.shape, np.float32)
+    ways = MCP_Geometric(1 + LINE * ink.astype(np.float64))
+    away, _ = ways.find_costs(np.argwhere(stroke).tolist())
+    return np.asarray(away, np.float32)

@@ -261,7 +261,7 @@ def _flats_planes(painter: Painter, further: Floats, seed: int) -> Floats:
     strokes[drawn.number, drawn.rows // side, drawn.columns // side] = True
     strokes[1 + len(plan.colours) :] = True
     middles = painter.regions[side // 2 :: side, side // 2 :: side]
-    return suggested(middles, colours, meant[:, 1:], strokes[1:], seed)
+    return suggested(middles, plan.ink, colours, meant[:, 1:], strokes[1:], seed)
 
 
 def _further_colours(job: Job) -> Floats:

@@ -155,7 +155,8 @@ def test_the_engine_suggests_the_same_colours():
 
     labels = regions[0, 0].numpy().astype(np.int32)
     meant = np.array([[False] * 3, [True, True, False], [False, False, True]])
-    own = suggested(labels, np.eye(3, dtype=np.float32), meant, (distance[0] < 0.8).numpy())
+    paper = np.zeros(labels.shape, np.float32)
+    own = suggested(labels, paper, np.eye(3, dtype=np.float32), meant, (distance[0] < 0.8).numpy())
     np.testing.assert_array_equal(own[3], found[3])
     assert np.abs(own[:3] - found[:3]).mean() < 0.01
 

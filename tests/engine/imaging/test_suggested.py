@@ -10,7 +10,7 @@ from engine.imaging.suggested import NEAR, OUTSIDE, POWER, UNASKED, suggested
 RED, BLUE, GREEN = (0.8, 0.2, 0.2), (0.2, 0.4, 0.8), (0.2, 0.6, 0.4)
 
 
-def planes(regions, *drawn, colours=(RED, BLUE), means=(), everywhere=(), seed=0):
+def planes(regions, *drawn, colours=(RED, BLUE), means=(), everywhere=(), seed=0, ink=None):
     """drawn: colour number, row and column of strokes. means: pairs of region and colour.
 
     everywhere: numbers of colours that are asked for everywhere.
@@ -22,7 +22,8 @@ def planes(regions, *drawn, colours=(RED, BLUE), means=(), everywhere=(), seed=0
     meant = np.zeros((int(regions.max()) + 1, len(colours)), bool)
     for region, number in means:
         meant[region, number] = True
-    return suggested(regions, np.float32(colours).reshape(-1, 3), meant, strokes, seed)
+    paper = np.zeros(regions.shape, np.float32) if ink is None else ink
+    return suggested(regions, paper, np.float32(colours).reshape(-1, 3), meant, strokes, seed)
 
 
 def halves(size=32):
@@ -211,3 +212,19 @@ def test_all_colours_lie_between_those_asked_for(drawn, border):
     assert (found[:3] >= np.float32(low)[:, None, None]).all()
     assert (found[:3] <= np.float32(high)[:, None, None]).all()
     assert (found[3] == np.isin(regions, [region for region, _ in means])).all()
+
+
+def test_a_line_within_a_region_keeps_colours_apart():
+    """An open wall: the way around it is longer than the way through the air."""
+    regions = np.ones((32, 32), np.int32)
+    ink = np.zeros((32, 32), np.float32)
+    ink[:28, 16] = 1
+    asked = {"colours": (RED, BLUE), "means": [(1, 0), (1, 1)]}
+    strokes = [(0, 4, 4), (1, 4, 28)]
+
+    open_field = planes(regions, *strokes, **asked)
+    walled = planes(regions, *strokes, **asked, ink=ink)
+
+    beside = slice(2, 8), slice(13, 16)
+    towards_red = [found[0][beside].mean() for found in (open_field, walled)]
+    assert towards_red[0] < 0.7 and towards_red[1] > 0.8
