@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import ipc
+from engine import machine
 from ipc import catalog
 from ipc.catalog import Operation, Output, Parameter
 from ipc.errors import LimnerError
@@ -17,6 +19,8 @@ from ipc.errors import LimnerError
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit status: 0, 2 for bad input, 1 for a failure inside."""
     arguments = _parser().parse_args(argv)
+    for name, value in machine.MATRIX_THREADS.items():
+        os.environ.setdefault(name, value)
     try:
         return int(arguments.handler(arguments) or 0)
     except LimnerError as error:

@@ -14,6 +14,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -23,22 +24,38 @@ from ipc.catalog import Value
 from ipc.errors import LimnerError
 
 if TYPE_CHECKING:
-    from engine.imaging.raster import Raster
+    from engine.imaging.raster import Marks, Raster
 
+Floats = npt.NDArray[np.float32]
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
 class Input:
-    """One input: its pixels, decoded, and the digest that names their content.
+    """One input: its pixels, decoded when they are looked at, and the digest that names them.
 
     Inputs of the document (line art, scribbles, flats, image, mask) cover the whole canvas, padded
     with transparency. References and palettes keep their own size; a palette is N x 1.
     """
 
-    raster: Raster
-    digest: str
-    name: str = ""
+    def __init__(
+        self,
+        raster: Raster | Callable[[], Raster],
+        digest: str,
+        name: str = "",
+        marks: Callable[[], Marks] | None = None,
+    ) -> None:
+        """marks: finds the painted pixels where that is quicker than by way of the raster."""
+        self.digest, self.name = digest, name
+        self._raster, self._marks = raster, marks
+
+    @cached_property
+    def raster(self) -> Raster:
+        """All pixels; raises LimnerError as decoding does."""
+        return self._raster() if callable(self._raster) else self._raster
+
+    def marks(self) -> Marks:
+        """The painted pixels."""
+        return self.raster.marks() if self._marks is None else self._marks()
 
 
 @dataclass(frozen=True)
@@ -46,9 +63,10 @@ class Layer:
     """A result.
 
     pixels: float32 H x W x 4 (RGBA) for kind colour, float32 H x W in [0, 1] for mask, uint16
-    H x W for labels (0 = none), float32 1 x N x 4 for palette. x, y: place on the canvas.
-    role: the catalogue output that it is. blending: normal, multiply or screen. group: names of
-    the groups that it lies in, outermost first. exact: never dithered.
+    H x W for labels (0 = none), float32 1 x N x 4 for palette. table: float32 N x 4, of a colour
+    layer whose pixels are H x W numbers of its rows. x, y: place on the canvas. role: the catalogue
+    output that it is. blending: normal, multiply or screen. group: names of the groups that it lies
+    in, outermost first. exact: never dithered.
     """
 
     role: str
@@ -61,6 +79,7 @@ class Layer:
     opacity: float = 1.0
     group: tuple[str, ...] = ()
     exact: bool = False
+    table: Floats | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -113,6 +132,7 @@ class Job:
     """One run of an operation: inputs, parameters, and the line back to whoever waits.
 
     canvas: width and height. params: complete and checked. inputs: by role, in the order given.
+    outputs: the roles that are asked for; None is all.
     """
 
     operation: str
@@ -122,6 +142,11 @@ class Job:
     cache: Cache
     on_progress: Callable[[float, str], None] = lambda *_: None
     cancelled: threading.Event = field(default_factory=threading.Event)
+    outputs: Sequence[str] | None = None
+
+    def wants(self, role: str) -> bool:
+        """Whether the output of that role is asked for."""
+        return self.outputs is None or role in self.outputs
 
     def input(self, role: str) -> Input | None:
         """The input of that role (the first, where several were given), or None."""

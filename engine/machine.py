@@ -28,6 +28,11 @@ LIBRARIES = (
 )
 
 
+MATRIX_THREADS = {"OPENBLAS_NUM_THREADS": "1"}
+"""Environment for numpy's matrix products, to be set before numpy is loaded: ours are small, and
+threads that wait for each other made painting take several times as long on a busy computer."""
+
+
 def device() -> str:
     """What networks run on as far as drivers and $LIMNER_DEVICE tell: cuda, mps or cpu."""
     return "cpu" if os.environ.get("LIMNER_DEVICE") == "cpu" else _graphics()

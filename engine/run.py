@@ -18,6 +18,7 @@ from engine.imaging.raster import (
     PixelFormat,
     Raster,
     decode,
+    decode_marks,
     encode_layer,
     has_colour,
     on_canvas,
@@ -63,7 +64,9 @@ def run_operation(
         watch.enter(0.0, "decode")
         primary = _visible(_primary(operation, planes), canvas)
         inputs = _inputs(operation, planes, digests or [p.digest for p in planes], canvas)
-        job = Job(operation_id, canvas, checked, inputs, cache, watch.enter_scaled, cancelled)
+        job = Job(
+            operation_id, canvas, checked, inputs, cache, watch.enter_scaled, cancelled, outputs
+        )
         layers = module.run(job)
         watch.enter(DONE, "encode")
         wanted = [layer for layer in layers if outputs is None or layer.role in outputs]
@@ -179,23 +182,29 @@ def _inputs(
     digests: Sequence[str],
     canvas: tuple[int, int],
 ) -> dict[str, list[Input]]:
-    """The inputs by role, decoded and on the canvas. Raises LimnerError."""
+    """The inputs by role, on the canvas. Raises LimnerError."""
     inputs: dict[str, list[Input]] = {}
     for plane, digest in zip(planes, digests, strict=True):
         if not plane.width or not plane.height:
             raise _empty(plane)
-        role, raster = operation.input(plane.role), decode(plane)
-        if role.is_of_document:
-            raster = on_canvas(raster, *canvas)
-        if role.kind == "mask" and not _selects(raster):
+        role = operation.input(plane.role)
+        given = _input(plane, role, _content(plane, digest, canvas), canvas)
+        if role.kind == "mask" and not _selects(given.raster):
             raise LimnerError(
                 "empty-mask",
                 f"The mask '{plane.name}' has no pixel inside.",
                 "Select something, or run without a mask.",
             )
-        given = Input(raster, _content(plane, digest, canvas), plane.name)
         inputs.setdefault(plane.role, []).append(given)
     return inputs
+
+
+def _input(plane: Plane, role: catalog.Input, digest: str, canvas: tuple[int, int]) -> Input:
+    def raster() -> Raster:
+        whole = decode(plane)
+        return on_canvas(whole, *canvas) if role.is_of_document else whole
+
+    return Input(raster, digest, plane.name, lambda: decode_marks(plane, *canvas))
 
 
 def _selects(mask: Raster) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 from collections import OrderedDict
@@ -18,6 +19,7 @@ from typing import Any
 
 import zmq
 
+from engine import machine
 from ipc import messages
 from ipc.errors import LimnerError
 from ipc.planes import Buffer
@@ -80,6 +82,7 @@ class Supervisor:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 cwd=ROOT,
+                env={**machine.MATRIX_THREADS, **os.environ},
                 creationflags=NO_WINDOW,
             )
         except OSError as error:  # an upgrade may have taken the program away under us

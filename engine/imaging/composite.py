@@ -38,7 +38,7 @@ def blend(backdrop: Pixels, source: Pixels, mode: str = "normal", opacity: float
 def flatten(operation: Operation, primary: Plane, layers: Sequence[Plane]) -> Plane:
     """The picture with its result layers, bottom layer first in `layers`.
 
-    Line-art results lie under the lines: under opaque paper these multiply, as in the editors.
+    Line-art results lie under the lines: on opaque paper these blend as the result says.
     A picture result lies above its source; a mask hides what it has outside.
     """
     width, height = primary.width, primary.height
@@ -59,7 +59,8 @@ def flatten(operation: Operation, primary: Plane, layers: Sequence[Plane]) -> Pl
         )
     if operation.works_on_line_art:
         opaque = base.alpha is None or bool((base.alpha == 1).all())
-        shown = blend(shown, _rgba(base), "multiply" if opaque else "normal")
+        on_paper = layers[0].attributes["metadata"]["lines"]
+        shown = blend(shown, _rgba(base), on_paper if opaque else "normal")
     colour_profile = primary.icc if primary.channels >= 3 else None
     form = PixelFormat(depth=primary.depth, channels=4, icc=colour_profile)
     return encode(Raster(shown[..., :3], shown[..., 3]), form, name="flattened")

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import heapq
-from collections.abc import Callable, Hashable
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable, Hashable, Sequence
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
-from engine.imaging.regions import NEIGHBOURS, Regions, contacts, fill_to_nearest
+from engine.imaging.parting import Seeds, part
+from engine.imaging.regions import Parts, Regions
+from engine.imaging.scribbles import Hints
 
-Bools = npt.NDArray[np.bool_]
 Labels = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -27,63 +25,74 @@ _INSIDE = 0.9
 _MOSTLY_PAINTED = 0.3
 # Colour spreads through a line only to a region at most this many times as large.
 _SPREAD = 4.0
-# A passage is narrow if it is narrower than this share of the wider room that it leads to.
-_PASSAGE = 0.7
-# Pixels beyond which a region of several colours is parted at a reduced size.
-_LARGE = 4_000_000
-
 
 Keep = Callable[[Hashable, Callable[[], Labels]], Labels]
 """Gives what is kept under a key; makes it where there is nothing yet."""
 
 
 def assign(
-    regions: Regions, colours: Labels, hints: Labels, keep: Keep = lambda _, make: make()
-) -> tuple[Regions, Labels]:
-    """Gives regions the colours that hints ask for; those that have one keep it.
+    regions: Regions, asked: Sequence[Hints], keep: Keep = lambda _, make: make()
+) -> tuple[Parts, Labels]:
+    """Gives regions the colours that hints ask for.
 
-    colours: by region label, 0 = none yet. hints: int32 H x W, 0 = none, k = colour k. keep: for
-    what is slow to make. Returns the regions, cut where the hints ask for several colours, and the
-    colour of each.
+    asked: hints of the same colours; those that come first go first: what they give a colour to
+    keeps it. keep: for what is slow to make of these regions. Returns the regions, cut where the
+    hints ask for several colours, and the colour of each part, 0 = none.
     """
-    from scipy.ndimage import find_objects
-
-    strokes, colour_of_stroke = _strokes(hints)
-    meant = _meant(regions, strokes, colour_of_stroke)
-    meant = meant[colours[meant[:, 1]] == 0]
-    colours = colours.copy()
-    colours[meant[:, 1]] = colour_of_stroke[meant[:, 0]]
-    differ = colours[meant[:, 1]] != colour_of_stroke[meant[:, 0]]
-    shared = np.unique(meant[differ, 1])
-    if not len(shared):
-        return regions, colours
-    labels, count = regions.labels.copy(), regions.count
-    boxes = find_objects(regions.labels)
-    for region in shared:
-        box = boxes[region - 1]
-        chosen = meant[meant[:, 1] == region, 0]
-        seed_of_stroke = np.zeros(len(colour_of_stroke), np.int32)
-        seed_of_stroke[chosen] = np.arange(1, len(chosen) + 1)
-        own, part_of_stroke = np.unique(colour_of_stroke[chosen], return_inverse=True)
-        seeds = seed_of_stroke[strokes[box]]
-        parts = _part(regions, region, box, seeds, part_of_stroke + 1, keep)
-        colours[region] = own[0]
-        colours = np.append(colours, own[1:]).astype(np.int32)
-        for part in range(2, len(own) + 1):
-            count += 1
-            labels[box][parts == part] = count
-    return replace(regions, labels=labels, count=count), colours
+    parts, colours = Parts.whole(regions), np.zeros(regions.count + 1, np.int32)
+    for hints in asked:
+        meant = _meant(regions, hints)
+        meant = meant[colours[meant[:, 1]] == 0]
+        # A region that was cut has a colour, so none is cut twice.
+        colour = hints.colour_of_stroke[meant[:, 0]]
+        colours[meant[:, 1]] = colour
+        shared = np.unique(meant[colours[meant[:, 1]] != colour, 1])
+        if len(shared):
+            parts, colours = _cut(parts, colours, hints, meant, shared, keep)
+    return parts, colours
 
 
-def spread(regions: Regions, colours: Labels) -> Labels:
-    """Gives regions without a colour that of a neighbour; those at the border stay as they are.
+def _cut(
+    parts: Parts, colours: Labels, hints: Hints, meant: Ints, shared: Ints, keep: Keep
+) -> tuple[Parts, Labels]:
+    """Cuts regions in which strokes ask for several colours.
+
+    meant: N x 2 (stroke, region). shared: the regions' labels.
+    """
+    regions, labels = parts.regions, parts.labels.copy()
+    region, areas = [parts.region], [parts.areas.copy()]
+    colour_of_part, count = [colours], parts.count
+    region_of_mark = regions.labels.ravel()[hints.place]
+    for whole in shared.tolist():
+        box = regions.boxes[whole - 1]
+        strokes = meant[meant[:, 1] == whole, 0]
+        distinct_colours, colour_of_seed = np.unique(
+            hints.colour_of_stroke[strokes], return_inverse=True
+        )
+        seeds = Seeds.of(hints, region_of_mark == whole, strokes, box, colour_of_seed + 1)
+        pieces = keep((whole, seeds.digest()), partial(part, regions, whole, box, seeds))
+        new = np.arange(count + 1, count + len(distinct_colours))
+        number = np.concatenate([[0, whole], new]).astype(np.int32)
+        np.copyto(labels[box], number[pieces], where=pieces > 0)
+        paper = np.bincount(pieces[~regions.ink[box]], minlength=len(number))
+        areas[0][whole] = paper[1]
+        areas.append(paper[2:])
+        region.append(np.full(len(new), whole, np.int32))
+        colours[whole] = distinct_colours[0]
+        colour_of_part.append(distinct_colours[1:])
+        count += len(new)
+    cut = Parts(regions, labels, np.concatenate(region), np.concatenate(areas))
+    return cut, np.concatenate(colour_of_part).astype(np.int32)
+
+
+def spread(parts: Parts, colours: Labels) -> Labels:
+    """Gives parts without a colour that of a neighbour; those at the border stay as they are.
 
     Colour goes through the widest closed gaps first, then through the longest shared lines, and
     through a line only to regions that are not much larger. Paper spreads through gaps too, so
     what is open to the page's border stays empty.
     """
-    touching = contacts(regions)
-    area = regions.areas()
+    touching, area = parts.contacts(), parts.areas
     beside: list[list[tuple[int, int, int]]] = [[] for _ in colours]
     for (one, other), opening, border in zip(
         touching.pairs.tolist(), touching.openings.tolist(), touching.borders.tolist(), strict=True
@@ -91,7 +100,7 @@ def spread(regions: Regions, colours: Labels) -> Labels:
         beside[one].append((other, opening, border))
         beside[other].append((one, opening, border))
     colours = colours.copy()
-    settled = (colours > 0) | regions.at_border()
+    settled = (colours > 0) | parts.at_border()
     queue: list[tuple[bool, int, int, int]] = []
 
     def reach_out(region: int) -> None:
@@ -120,15 +129,15 @@ def distinct(regions: Regions, palette: Floats | None) -> tuple[Floats, Labels]:
     palette: N x 3, used in turn, or None for a colour of its own for each region. Regions at the
     page's border stay empty.
     """
-    area = regions.areas()
-    wanted = np.flatnonzero(~regions.at_border() & (np.arange(len(area)) > 0))
+    parts, area = Parts.whole(regions), regions.areas
+    wanted = np.flatnonzero(~parts.at_border() & (np.arange(len(area)) > 0))
     wanted = wanted[np.argsort(-area[wanted], kind="stable")]
     colours = np.zeros(regions.count + 1, np.int32)
     if palette is None:
         colours[wanted] = np.arange(1, len(wanted) + 1)
         return _golden_hues(len(wanted)), colours
     beside: list[list[int]] = [[] for _ in colours]
-    for one, other in contacts(regions).pairs.tolist():
+    for one, other in parts.contacts().pairs.tolist():
         beside[one].append(other)
         beside[other].append(one)
     uses = np.zeros(len(palette) + 1, np.int64)
@@ -153,28 +162,16 @@ def _golden_hues(count: int) -> Floats:
     return on_codes
 
 
-def _strokes(hints: Labels) -> tuple[Labels, Labels]:
-    """The hints' connected pieces of one colour, H x W, and the colour of each, by number."""
-    from skimage.measure import label
-
-    strokes, count = label(hints, background=0, connectivity=2, return_num=True)
-    colour_of_stroke = np.zeros(count + 1, np.int32)
-    painted = strokes > 0
-    colour_of_stroke[strokes[painted]] = hints[painted]
-    return strokes.astype(np.int32), colour_of_stroke
-
-
-def _meant(regions: Regions, strokes: Labels, colour_of_stroke: Labels) -> Ints:
+def _meant(regions: Regions, hints: Hints) -> Ints:
     """Which regions each stroke means, N x 2 (stroke, region): what it merely slips into is not.
 
     A stroke inside one region means it. One that crosses lines means the regions in which its
     colour leads; where it leads in none, the one that holds most of it.
     """
-    painted = np.flatnonzero((strokes > 0).ravel())
-    stroke, region = strokes.ravel()[painted].astype(np.int64), regions.labels.ravel()[painted]
-    on_paper = ~regions.ink.ravel()[painted]
+    stroke, region = hints.stroke.astype(np.int64), regions.labels.ravel()[hints.place]
+    on_paper = ~regions.ink.ravel()[hints.place]
     # A stroke that lies on ink alone means what lies under the ink.
-    has_paper = np.bincount(stroke, on_paper) > 0
+    has_paper = np.bincount(stroke, on_paper, len(hints.colour_of_stroke)) > 0
     counted = (on_paper | ~has_paper[stroke]) & (region > 0)
     base = regions.count + 1
     pairs, pixels = np.unique(stroke[counted] * base + region[counted], return_counts=True)
@@ -183,14 +180,14 @@ def _meant(regions: Regions, strokes: Labels, colour_of_stroke: Labels) -> Ints:
     np.maximum.at(most, stroke, pixels)
     whole = np.bincount(stroke, pixels, minlength=len(has_paper))
     # Painted pixels of a colour in a region, and of the colour that leads there.
-    colour = colour_of_stroke[stroke].astype(np.int64)
-    colours = int(colour_of_stroke.max()) + 1
+    colour = hints.colour_of_stroke[stroke].astype(np.int64)
+    colours = int(colour.max(initial=0)) + 1
     together, which = np.unique(region * colours + colour, return_inverse=True)
     of_colour = np.bincount(which, pixels)
     lead = np.zeros(base)
     np.maximum.at(lead, together // colours, of_colour)
     leads = of_colour[which] == lead[region]
-    area = np.maximum(regions.areas(), 1)
+    area = np.maximum(regions.areas, 1)
     enough = (pixels >= _ALSO_MEANT * most[stroke]) | (pixels >= _MOSTLY_PAINTED * area[region])
     inside = pixels >= _INSIDE * whole[stroke]
     means = inside | (leads & enough)
@@ -198,127 +195,3 @@ def _meant(regions: Regions, strokes: Labels, colour_of_stroke: Labels) -> Ints:
     means |= homeless[stroke] & (pixels == most[stroke])
     meant: Ints = np.stack([stroke, region], axis=1)[means]
     return meant
-
-
-def _part(
-    regions: Regions, region: int, box: tuple[slice, ...], seeds: Labels, colours: Ints, keep: Keep
-) -> Labels:
-    """Parts one region between the seeds in it: their colours inside the region, 0 outside.
-
-    seeds: int32, the box's size, 0 = none, k = seed k of colour colours[k - 1].
-    """
-    inside = regions.labels[box] == region
-    paper = inside & ~regions.ink[box]
-    seeds = np.where(inside, seeds, 0)
-    colour_of_seed = np.concatenate([[0], colours]).astype(np.int32)
-
-    def cut() -> Labels:
-        parts = _grow(inside, paper, seeds, colour_of_seed)
-        return np.where(inside, fill_to_nearest(parts), 0)
-
-    digest = hashlib.sha256(repr(inside.shape).encode())
-    for pixels in (inside, paper, seeds, colour_of_seed):
-        digest.update(np.ascontiguousarray(pixels).data)
-    return keep(("cut", digest.digest()), cut)
-
-
-def _grow(inside: Bools, paper: Bools, seeds: Labels, colour_of_seed: Labels) -> Labels:
-    """Colours grown from seeds over a region; they meet in narrow passages, else halfway.
-
-    inside: H x W, the region; paper: where it has no ink. Large regions are worked on at a reduced
-    size.
-    """
-    import cv2
-    from scipy.ndimage import find_objects
-    from skimage.segmentation import watershed
-
-    step = int(np.ceil(np.sqrt(inside.size / _LARGE)))
-    if step > 1:
-        small = _grow(*_reduced(inside, paper, seeds, step), colour_of_seed)
-        height, width = inside.shape
-        large = small.repeat(step, axis=0).repeat(step, axis=1)[:height, :width]
-        return np.where(inside, np.where(seeds > 0, colour_of_seed[seeds], large), 0)
-    room = np.asarray(
-        cv2.distanceTransform(paper.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE),
-        np.float32,
-    )
-    basins = watershed(*_uphill(room, seeds, len(colour_of_seed)), mask=inside)
-    hall_of_basin = _halls(room, basins, len(colour_of_seed))
-    grown: Labels = colour_of_seed[basins]
-    for hall, box in enumerate(find_objects(hall_of_basin[basins]), start=1):
-        members = hall_of_basin == hall
-        if len(np.unique(colour_of_seed[members])) > 1:
-            here = members[basins[box]]
-            own = np.where(here, seeds[box], 0)
-            # Nearest to a seed first makes fair halves.
-            away = cv2.distanceTransform((own == 0).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
-            grown[box][here] = colour_of_seed[watershed(away, own, mask=here)[here]]
-    return grown
-
-
-def _uphill(room: Floats, seeds: Labels, count: int) -> tuple[Floats, Labels]:
-    """The order in which to flood, widest room first, and markers that lead there.
-
-    From each seed a way goes uphill to the widest room near it. Without it a seed near a line
-    would come last, after others had taken the room around it.
-    """
-    order, markers = -room, seeds.copy()
-    widest = order.min()
-    y, x = np.nonzero(seeds)
-    ranked = np.argsort(room[y, x], kind="stable")
-    deepest = np.full(count, -1)
-    deepest[seeds[y, x][ranked]] = ranked
-    for seed in np.flatnonzero(deepest >= 0):
-        here = y[deepest[seed]], x[deepest[seed]]
-        higher = True
-        while higher and markers[here] in (0, seed):
-            order[here], markers[here] = widest, seed
-            top, left = (max(place - 1, 0) for place in here)
-            around = room[top : here[0] + 2, left : here[1] + 2]
-            up, across = np.unravel_index(around.argmax(), around.shape)
-            higher = around[up, across] > room[here]
-            here = top + up, left + across
-    return order, markers
-
-
-def _halls(room: Floats, basins: Labels, count: int) -> Labels:
-    """The hall that each basin is part of, by number: no narrow passage lies inside a hall.
-
-    Basin 0 is no place and hall 0.
-    """
-    import cv2
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    peaks = (room > 0) & (room >= cv2.dilate(room, np.ones((3, 3), np.uint8)))
-    widest = np.zeros(count, np.float32)
-    np.maximum.at(widest, basins[peaks], room[peaks])
-    joined = []
-    for here, there in NEIGHBOURS:
-        meet = np.nonzero(
-            (basins[here] != basins[there]) & (basins[here] > 0) & (basins[there] > 0)
-        )
-        one, other = basins[here][meet], basins[there][meet]
-        passage = np.minimum(room[here][meet], room[there][meet])
-        wide = passage >= _PASSAGE * np.maximum(widest[one], widest[other])
-        joined.append(np.stack([one[wide], other[wide]]))
-    one, other = np.concatenate(joined, axis=1)
-    graph = coo_array((np.ones(len(one), bool), (one, other)), shape=(count, count))
-    # Basin 0 touches none, comes first and so is component 0.
-    return np.asarray(connected_components(graph, directed=False)[1], np.int32)
-
-
-def _reduced(inside: Bools, paper: Bools, seeds: Labels, step: int) -> tuple[Bools, Bools, Labels]:
-    """The three maps at 1 / step of their size: blocks keep thin lines, and every seed."""
-    padding = [(0, -size % step) for size in inside.shape]
-
-    def gathered(image: npt.NDArray[Any], gather: np.ufunc) -> npt.NDArray[Any]:
-        padded = np.pad(image, padding)
-        rows = functools.reduce(gather, [padded[start::step] for start in range(step)])
-        return functools.reduce(gather, [rows[:, start::step] for start in range(step)])
-
-    return (
-        gathered(inside, np.logical_or),
-        gathered(paper.astype(np.float32), np.add) > 0.75 * step**2,
-        gathered(seeds, np.maximum),
-    )

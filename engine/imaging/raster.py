@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 Codes = npt.NDArray[Any]
 Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
 
 DTYPES = {name: np.dtype(f"<{name[0]}{size}") for name, size in DEPTH_BYTES.items()}
 LARGEST = 65504.0
@@ -33,6 +34,8 @@ LARGEST = 65504.0
 EXACT = 1 / 512
 """Of an 8-bit code: values this near to a code take it, whatever the dither says."""
 STRIP_PIXELS = 1 << 15
+PAINTED = 0.5
+"""Alpha from which on a pixel counts as painted."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +66,29 @@ class Raster:
         """The raster of H x W x 4 pixels, which it shares."""
         return cls(rgba[..., :3], rgba[..., 3], x, y)
 
+    def marks(self) -> Marks:
+        """Its painted pixels."""
+        painted = np.ones(self.rgb.shape[:2], bool) if self.alpha is None else self.alpha >= PAINTED
+        return Marks((self.height, self.width), np.flatnonzero(painted), self.rgb[painted])
+
     def rgba(self) -> Floats:
         """The pixels as H x W x 4, a copy; alpha is 1 where there is none."""
         pixels = np.empty((self.height, self.width, 4), np.float32)
         pixels[..., :3] = self.rgb
         pixels[..., 3] = 1 if self.alpha is None else self.alpha
         return pixels
+
+
+@dataclass(frozen=True)
+class Marks:
+    """The painted pixels of a picture: alpha of PAINTED or more.
+
+    shape: H, W. place: N, row by row. rgb: float32 N x 3, as in Raster.
+    """
+
+    shape: tuple[int, int]
+    place: Ints
+    rgb: Floats
 
 
 @dataclass(frozen=True)
@@ -132,6 +152,24 @@ def decode(plane: Plane) -> Raster:
     return Raster(rgb, alpha, plane.x, plane.y)
 
 
+def decode_marks(plane: Plane, width: int, height: int) -> Marks:
+    """The painted pixels of a plane on a canvas of that size; errors as in decode."""
+    codes, pixel_format = codes_of(plane), PixelFormat.of(plane)
+    left, top = max(plane.x, 0), max(plane.y, 0)
+    right, bottom = min(plane.x + plane.width, width), min(plane.y + plane.height, height)
+    rows = slice(top - plane.y, max(bottom - plane.y, 0))
+    codes = codes[rows, left - plane.x : max(right - plane.x, 0)]
+    painted = np.ones(codes.shape[:2], bool)
+    if pixel_format.has_alpha:
+        # The least code of PAINTED: an odd number of steps, so that its half is no code.
+        least = PAINTED if codes.dtype.kind == "f" else np.iinfo(codes.dtype).max // 2 + 1
+        painted = codes[..., -1] >= least
+    row, column = np.nonzero(painted)
+    rgb = np.empty((1, len(row), 3), np.float32)
+    _decode_rows(codes[row, column][np.newaxis], pixel_format, rgb)
+    return Marks((height, width), (row + top) * width + column + left, rgb[0])
+
+
 def encode(
     raster: Raster,
     pixel_format: PixelFormat,
@@ -182,6 +220,8 @@ def encode_layer(
         plane = _plane(codes, PixelFormat(1, "u16"), layer.x, layer.y)
     elif layer.kind == "palette":
         plane = encode(Raster.of_rgba(layer.pixels), PixelFormat(4, "f32"))
+    elif layer.table is not None:
+        plane = _encode_by_table(layer.pixels, layer.table, pixel_format, layer.x, layer.y)
     else:
         raster = Raster.of_rgba(layer.pixels, layer.x, layer.y)
         plane = encode(raster, pixel_format, exact=layer.exact, source=source, seed=seed)
@@ -194,6 +234,23 @@ def encode_layer(
         "metadata": dict(layer.metadata),
     }
     return replace(plane, role=layer.role, name=layer.name, attributes=attributes)
+
+
+def _encode_by_table(
+    rows: npt.NDArray[np.integer[Any]], table: Floats, pixel_format: PixelFormat, x: int, y: int
+) -> Plane:
+    """A picture of few colours as a plane, never dithered; rows: of the table, for each pixel."""
+    colours = encode(Raster.of_rgba(table[np.newaxis]), pixel_format, exact=True)
+    # Each colour's codes as one item, so that a pixel is one look-up.
+    item = np.dtype(f"V{pixel_format.channels * DEPTH_BYTES[pixel_format.depth]}")
+    items, picture = np.frombuffer(colours.data, item), np.empty(rows.shape, item)
+
+    def encode_strip(strip: slice) -> None:
+        picture[strip] = items[rows[strip]]
+
+    by_strips(rows.shape, encode_strip)
+    codes = picture.view(DTYPES[pixel_format.depth]).reshape(*rows.shape, pixel_format.channels)
+    return _plane(codes, pixel_format, x, y)
 
 
 def _plane(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,7 @@ from engine.imaging.lines import line_width
 Bools = npt.NDArray[np.bool_]
 Labels = npt.NDArray[np.int32]
 Ints = npt.NDArray[np.int64]
+Box = tuple[slice, slice]
 
 # The widest gap that is closed unasked: in line widths, and its limits as shares of the page.
 _GAP_LINES, _GAP_LEAST, _GAP_MOST = 8.0, 0.02, 0.06
@@ -40,21 +42,92 @@ class Regions:
     count: int
     gap: float
 
+    @cached_property
     def areas(self) -> Ints:
         """Pixels of paper in each region, by label."""
         return np.bincount(self.labels[~self.ink], minlength=self.count + 1)
 
+    @cached_property
+    def boxes(self) -> list[Box]:
+        """The smallest box around each region; label k's is the one before k."""
+        from scipy.ndimage import find_objects
+
+        return [(rows, columns) for rows, columns in find_objects(self.labels)]
+
+    @cached_property
+    def seams(self) -> Seams:
+        """Where regions meet."""
+        paper, places = ~self.ink, np.arange(self.labels.size).reshape(self.labels.shape)
+        found = []
+        for here, there in NEIGHBOURS:
+            where = self.labels[here] != self.labels[there]
+            open_ = paper[here][where] & paper[there][where]
+            found.append((places[here][where], places[there][where], open_))
+        return Seams(*(np.concatenate(part) for part in zip(*found, strict=True)))
+
+    @property
+    def nbytes(self) -> int:
+        """What it takes to keep it, with about what it finds out later of itself."""
+        return 2 * (self.labels.nbytes + self.ink.nbytes)
+
+
+@dataclass(frozen=True)
+class Seams:
+    """Pairs of pixels side by side that lie in two regions.
+
+    one, other: N places in H x W, row by row. open: N, whether both are paper.
+    """
+
+    one: Ints
+    other: Ints
+    open: Bools
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Regions, some of them cut into several parts.
+
+    labels: int32 H x W, 1 on, as in Regions; a region's first part has its label. region: of each
+    part, by label. areas: pixels of paper in each part, by label.
+    """
+
+    regions: Regions
+    labels: Labels
+    region: Labels
+    areas: Ints
+
+    @classmethod
+    def whole(cls, regions: Regions) -> Parts:
+        """The regions as they are."""
+        every = np.arange(regions.count + 1, dtype=np.int32)
+        return cls(regions, regions.labels, every, regions.areas)
+
+    @property
+    def count(self) -> int:
+        """How many parts there are."""
+        return len(self.region) - 1
+
     def at_border(self) -> Bools:
-        """Whether each region touches the page's border, by label."""
+        """Whether each part touches the page's border, by label."""
         touches = np.zeros(self.count + 1, bool)
         for edge in (self.labels[0], self.labels[-1], self.labels[:, 0], self.labels[:, -1]):
             touches[edge] = True
         return touches
 
+    def contacts(self) -> Contacts:
+        """Which parts touch, and along how many pixels; parts of one region do not count."""
+        seams, base = self.regions.seams, self.count + 1
+        one, other = (self.labels.ravel()[p].astype(np.int64) for p in (seams.one, seams.other))
+        keys = np.minimum(one, other) * base + np.maximum(one, other)
+        unique, inverse = np.unique(keys, return_inverse=True)
+        openings = np.bincount(inverse, seams.open, len(unique)).astype(np.int64)
+        borders = np.bincount(inverse, minlength=len(unique))
+        return Contacts(np.stack([unique // base, unique % base], axis=1), openings, borders)
+
 
 @dataclass(frozen=True)
 class Contacts:
-    """Pairs of regions that touch. pairs: N x 2 labels.
+    """Pairs of parts that touch. pairs: N x 2 labels.
 
     openings: N, pixels along which they meet on paper, where a gap was closed; borders: N, pixels
     along which they meet in all, lines included.
@@ -87,21 +160,6 @@ def find_regions(ink: Bools, gap: float = 0.0) -> Regions:
         real[1:] = True
     numbers = np.where(real, np.cumsum(real), 0).astype(np.int32)
     return Regions(fill_to_nearest(numbers[labels]), ink, int(real.sum()), gap)
-
-
-def contacts(regions: Regions) -> Contacts:
-    """Which regions touch, and along how many pixels."""
-    labels, paper, base = regions.labels, ~regions.ink, regions.count + 1
-    keys, opens = [], []
-    for here, there in NEIGHBOURS:
-        where = labels[here] != labels[there]
-        first, second = labels[here][where].astype(np.int64), labels[there][where]
-        keys.append(np.minimum(first, second) * base + np.maximum(first, second))
-        opens.append(paper[here][where] & paper[there][where])
-    unique, inverse = np.unique(np.concatenate(keys), return_inverse=True)
-    openings = np.bincount(inverse, np.concatenate(opens), len(unique)).astype(np.int64)
-    borders = np.bincount(inverse, minlength=len(unique))
-    return Contacts(np.stack([unique // base, unique % base], axis=1), openings, borders)
 
 
 def _close_gaps(walls: npt.NDArray[np.uint8], width: float, gap: float) -> None:

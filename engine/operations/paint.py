@@ -23,15 +23,18 @@ from engine.imaging.painting import Cells, Painted, Painter, Plan, Shares, shade
 from engine.imaging.palettes import source_palette, swatches
 from engine.imaging.raster import by_strips
 from engine.imaging.regions import Regions
-from engine.imaging.resample import over, planar, shrink
+from engine.imaging.resample import planar, shrink
+from engine.imaging.scribbles import Hints
 from engine.imaging.suggested import suggested
-from engine.job import Input, Job, Layer
-from engine.operations.line_art import LineArt, assigned, hints
+from engine.job import Job, Layer
+from engine.operations.line_art import LineArt, hints
 from engine.runtime import Network
 from ipc.errors import LimnerError
 
 Floats = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int32]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
 BYTES_PER_PIXEL = 176
 """Of one variant, inputs included. Measured: 163 with all inputs, a mask of 12 bytes."""
@@ -42,18 +45,6 @@ REFINED = 0.5
 """Time at which an earlier painting is taken up again: its large forms stay."""
 PAPER = 1.0
 """The grey that is seen through transparent parts."""
-SAMPLE_SIDE = 512
-PAPER_TONES = 0.06
-"""How far paper may differ from a page's usual colour."""
-COLOURED, LEAST_PAPER, LEAST_GREY_PAPER = 0.05, 0.45, 0.2
-"""How far channels differ in a page with colours; the least share of paper in such line art, and in
-grey ones, where pencil and uneven light leave less.
-
-Measured: paper has .67 to .96 of line art; half of photographs have less than .09 of a usual colour
-and less than .26 of a usual grey.
-"""
-DARK = 0.35
-"""Luma of paper below which lines are light on dark."""
 
 
 @dataclass
@@ -76,15 +67,15 @@ def run(job: Job) -> list[Layer]:
     """
     _check_memory(job)
     art = LineArt(job)
-    notes = _notes(job, art.layer)
+    notes = _notes(job, art)
     network = runtime.network(ROLE)
     width, height = job.canvas
     cells = Cells.about(height, width, network.descriptor.working_size)
     plan = _plan(job, art, cells)
-    painter = Painter(plan, cells, _shares(job, plan.regions, cells))
+    painter = Painter(plan, cells, _shares(job, plan.parts.regions, cells))
     paintings = _paintings(job, network, painter)
     cover, layers = _cover(job), list[Layer]()
-    if cover is not None and len(painter.strokes.number) and not plan.hints[cover >= 0.5].any():
+    if cover is not None and len(plan.place) and (cover.ravel()[plan.place] < 0.5).all():
         notes.append("No scribble lies inside the selection, so its colours are guessed.")
     # Bottom layer first: the first variant comes out on top.
     for number in reversed(range(len(paintings))):
@@ -92,7 +83,12 @@ def run(job: Job) -> list[Layer]:
         painted = painter.paint(paintings[number], job.checkpoint)
         name = NAME if len(paintings) == 1 else f"{NAME} {number + 1}"
         seed = int(job.params["seed"]) + number
-        metadata = {"network": network.identity, "seed": seed, "variant": number}
+        metadata = {
+            "network": network.identity,
+            "seed": seed,
+            "variant": number,
+            "lines": art.blending,
+        }
         layers += _layers(job, painted, name, cover, metadata)
         job.checkpoint()
     if notes:
@@ -115,24 +111,17 @@ def _check_memory(job: Job) -> None:
         )
 
 
-def _notes(job: Job, line_art: Input) -> list[str]:
+def _notes(job: Job, art: LineArt) -> list[str]:
     """What is to be said of the inputs. Raises LimnerError empty-line-art for a picture."""
-    raster = line_art.raster
-    step = max(1, max(raster.width, raster.height) // SAMPLE_SIDE)
-    alpha = None if raster.alpha is None else raster.alpha[::step, ::step]
-    seen = over(raster.rgb[::step, ::step], alpha, PAPER)
-    usual = np.median(seen.reshape(-1, 3), axis=0)
-    paper = (np.abs(seen - usual).max(axis=2) < PAPER_TONES).mean()
-    coloured = np.ptp(seen, axis=2).mean() > COLOURED
-    if paper < (LEAST_PAPER if coloured else LEAST_GREY_PAPER):
+    if art.look().is_picture:
         raise LimnerError(
             "empty-line-art",
-            f"'{line_art.name}' is a picture, not line art.",
+            f"'{art.layer.name}' is a picture, not line art.",
             "Choose the layer that holds the lines and run again.",
         )
     notes = []
-    if coverage(usual[None, None], None).item() < DARK:
-        notes += ["The lines are light on dark and were read so; Screen shows them over colours."]
+    if art.look().is_negative:
+        notes += ["The lines are light on dark and were read so."]
     if job.input("reference") and job.input("palette"):
         notes += ["Colours come from the reference; the palette was not needed."]
     return notes
@@ -140,14 +129,15 @@ def _notes(job: Job, line_art: Input) -> list[str]:
 
 def _plan(job: Job, art: LineArt, cells: Cells) -> Plan:
     """What is asked for where. Raises LimnerError empty-line-art."""
-    regions = art.regions()
+    regions = art.regions
     ink = job.cache.get(
         ("ink", art.layer.digest, cells), lambda: cells.means(cells.padded(art.coverage))
     )
     job.progress(0.25, "scribbles")
-    colours, asked = hints(job)
-    parts, colour_of_part = assigned(job, regions, asked)
-    return Plan(regions, parts, colours, colour_of_part, _joined(asked, regions.ink.shape), ink)
+    asked = hints(job)
+    parts, colour_of_part = art.assigned(regions, asked)
+    colours = asked[0].colours if asked else np.zeros((0, 3), np.float32)
+    return Plan(parts, colours, colour_of_part, *_joined(asked), ink)
 
 
 def _shares(job: Job, regions: Regions, cells: Cells) -> Shares:
@@ -158,12 +148,13 @@ def _shares(job: Job, regions: Regions, cells: Cells) -> Shares:
     )
 
 
-def _joined(asked: list[Labels], shape: tuple[int, ...]) -> Labels:
-    """Which colour is asked for at each pixel, H x W; the first layer that has one says."""
-    joined = np.zeros(shape, np.int32)
-    for labels in asked:
-        np.copyto(joined, labels, where=joined == 0)
-    return joined
+def _joined(asked: list[Hints]) -> tuple[Ints, Labels]:
+    """Where colours are asked for, and which; the first hints that have a pixel say."""
+    if not asked:
+        return np.zeros(0, np.int64), np.zeros(0, np.int32)
+    place = np.concatenate([hints.place for hints in asked])
+    place, first = np.unique(place, return_index=True)
+    return place, np.concatenate([hints.number for hints in asked])[first]
 
 
 def _paintings(job: Job, network: Network, painter: Painter) -> Floats:
@@ -255,8 +246,8 @@ def _flats_planes(painter: Painter, further: Floats, seed: int) -> Floats:
     """
     plan, drawn, side = painter.plan, painter.strokes, painter.cells.side
     colours = np.clip(np.concatenate([plan.colours, further]), 0, 1)
-    meant = np.zeros((plan.regions.count + 1, len(colours) + 1), bool)
-    meant[plan.region_of_part, plan.colour_of_part] = True
+    meant = np.zeros((plan.parts.regions.count + 1, len(colours) + 1), bool)
+    meant[plan.parts.region, plan.colour_of_part] = True
     strokes = np.zeros((len(colours) + 1, *painter.cells.shape), bool)
     strokes[drawn.number, drawn.rows // side, drawn.columns // side] = True
     strokes[1 + len(plan.colours) :] = True
@@ -308,35 +299,47 @@ def _layers(
     """
     network, seed, steps = metadata["network"], metadata["seed"], job.params["steps"]
     made_by = f"seed {seed}, steps {steps}, {network['name']} {network['version']}"
-    one = job.params["layers"] == "one"
-    made = {"": "normal"} if one else {"Flats": "normal", "Shade": "multiply", "Light": "screen"}
-    pixels = {kind: np.empty((*painted.parts.shape, 4), np.float32) for kind in made}
+    if job.params["layers"] == "one":
+        pixels = _one(job, painted, cover)
+        return [Layer("painting", f"{name} ({made_by})", pixels, metadata=metadata)]
+    inside = None if cover is None else cover >= 0.5
+    shade, light = _shade_and_light(job, painted, inside)
+    table = np.ones((len(painted.flats) + 1, 4), np.float32)
+    table[1:, :3], table[0] = painted.flats, 0
+    parts = painted.parts + 1 if inside is None else np.where(inside, painted.parts + 1, 0)
+    layers = [
+        Layer("painting", f"Flats ({made_by})", parts, exact=True, table=table),
+        Layer("painting", "Shade", shade, blending="multiply"),
+        Layer("painting", "Light", light, blending="screen"),
+    ]
+    return [replace(layer, group=(name,), metadata=metadata) for layer in layers]
+
+
+def _one(job: Job, painted: Painted, cover: Floats | None) -> Floats:
+    """The painting, H x W x 4. cover: its alpha."""
+    pixels = np.empty((*painted.parts.shape, 4), np.float32)
 
     def fill(rows: slice) -> None:
         job.checkpoint()
-        planes: tuple[Floats, ...] = (painted.picture[:, rows],)
-        if not one:
-            flats = painted.flats.T[:, painted.parts[rows]]
-            planes = flats, *shade_and_light(planes[0], flats)
-        inside = None if cover is None else cover[rows] if one else cover[rows] >= 0.5
-        for whole, colours in zip(pixels.values(), planes, strict=True):
-            _fill(whole[rows], colours, inside)
+        _fill(pixels[rows], painted.picture[:, rows], None if cover is None else cover[rows])
 
     by_strips(painted.parts.shape, fill)
-    if one:
-        return [Layer("painting", f"{name} ({made_by})", pixels[""], metadata=metadata)]
-    return [
-        Layer(
-            "painting",
-            f"{kind} ({made_by})" if kind == "Flats" else kind,
-            pixels[kind],
-            blending=blending,
-            group=(name,),
-            exact=kind == "Flats",
-            metadata=metadata,
-        )
-        for kind, blending in made.items()
-    ]
+    return pixels
+
+
+def _shade_and_light(job: Job, painted: Painted, inside: Bools | None) -> tuple[Floats, Floats]:
+    """What makes flats the painting, H x W x 4 each. inside: where they are, None = everywhere."""
+    shade, light = (np.empty((*painted.parts.shape, 4), np.float32) for _ in range(2))
+
+    def fill(rows: slice) -> None:
+        job.checkpoint()
+        flats = painted.flats.T[:, painted.parts[rows]]
+        planes = shade_and_light(painted.picture[:, rows], flats)
+        for whole, colours in zip((shade, light), planes, strict=True):
+            _fill(whole[rows], colours, None if inside is None else inside[rows])
+
+    by_strips(painted.parts.shape, fill)
+    return shade, light
 
 
 def _fill(pixels: Floats, colours: Floats, alpha: npt.NDArray[Any] | None) -> None:

@@ -3,6 +3,9 @@
 import cv2
 import numpy as np
 
+from engine.imaging.raster import Raster
+from engine.imaging.scribbles import read_hints
+
 WIDTH = 3
 WALL = 150
 """Column in which the wall between the two rooms stands."""
@@ -34,6 +37,16 @@ def two_rooms(gap=0, width=WIDTH):
     segment(lines, (WALL, 20), (WALL, 180), width)
     lines[90 : 90 + gap, WALL - width : WALL + width + 1] = 255
     return lines
+
+
+def hints_of(painted):
+    """Hints of a picture of colour numbers, 0 = none; number k stays colour k."""
+    colours = np.stack([np.arange(painted.max() + 1)] * 3, axis=1).astype(np.float32) / 255
+    rgb = colours[painted] * np.float32([40, 80, 0])
+    hints = read_hints(Raster(rgb, (painted > 0).astype(np.float32)).marks())
+    number = np.zeros(len(hints.colours) + 1, np.int32)
+    number[1:] = np.rint(hints.colours[:, 0] * 255 / 40)
+    return hints.renumbered(number, colours[1:])
 
 
 def floats(codes):

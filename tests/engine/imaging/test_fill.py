@@ -5,14 +5,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.imaging import fill
-from engine.imaging.regions import contacts, find_regions
+from engine.imaging import fill, parting
+from engine.imaging.regions import Parts, find_regions
 from tests.engine.imaging.line_art import (
     LEFT,
     OUTSIDE,
     RIGHT,
     blank,
     box,
+    hints_of,
     ink_of,
     segment,
     two_rooms,
@@ -36,18 +37,16 @@ def middle(room):
 
 def hints_on(lines, *areas):
     """Painted rectangles: (colour, left, top, right, bottom) each, the last two excluded."""
-    hints = np.zeros(lines.shape[:2], np.int32)
+    painted = np.zeros(lines.shape[:2], np.int32)
     for colour, left, top, right, bottom in areas:
-        hints[top:bottom, left:right] = colour
-    return hints
+        painted[top:bottom, left:right] = colour
+    return painted
 
 
 def assigned(lines, *areas):
-    """The picture of colour numbers, and the regions."""
-    regions = find_regions(ink_of(lines))
-    none = np.zeros(regions.count + 1, np.int32)
-    regions, colours = fill.assign(regions, none, hints_on(lines, *areas))
-    return colours[regions.labels], regions, colours
+    """The picture of colour numbers, the parts, and the colour of each."""
+    parts, colours = fill.assign(find_regions(ink_of(lines)), [hints_of(hints_on(lines, *areas))])
+    return colours[parts.labels], parts, colours
 
 
 def at(picture, place):
@@ -133,15 +132,12 @@ def test_a_small_room_mostly_painted_over_is_meant():
 def test_regions_that_have_a_colour_keep_it():
     lines = two_rooms()
     regions = find_regions(ink_of(lines))
-    colours = np.zeros(regions.count + 1, np.int32)
-    colours[at(regions.labels, LEFT)] = GREEN
-    hints = hints_on(lines, (RED, 80, 90, 100, 96), (BLUE, 200, 90, 220, 96))
-    before = colours.copy()
-    same, filled = fill.assign(regions, colours, hints)
-    assert same.count == regions.count
+    first = hints_on(lines, (GREEN, 60, 60, 80, 66))
+    then = hints_on(lines, (RED, 80, 90, 100, 96), (BLUE, 200, 90, 220, 96))
+    parts, filled = fill.assign(regions, [hints_of(first), hints_of(then)])
+    assert parts.count == regions.count
     assert filled[at(regions.labels, LEFT)] == GREEN
     assert filled[at(regions.labels, RIGHT)] == BLUE
-    assert np.array_equal(colours, before)
 
 
 def one_room():
@@ -189,7 +185,7 @@ def test_colours_meet_in_a_door_wherever_the_strokes_are(x):
 def test_a_large_region_is_parted_alike_at_a_reduced_size(monkeypatch):
     areas = (RED, 40, 40, 46, 46), (BLUE, 260, 150, 266, 156)
     full, _, _ = assigned(with_door(), *areas)
-    monkeypatch.setattr(fill, "_LARGE", 12_000)
+    monkeypatch.setattr(parting, "_LARGE", 6_000)
     reduced, _, _ = assigned(with_door(), *areas)
     assert (full == reduced).mean() > 0.985
     assert np.array_equal(reduced > 0, full > 0)
@@ -215,8 +211,8 @@ def test_parting_never_leaks_out_of_the_region(seed):
 
 
 def spread_over(lines, *areas):
-    _, regions, colours = assigned(lines, *areas)
-    return fill.spread(regions, colours)[regions.labels]
+    _, parts, colours = assigned(lines, *areas)
+    return fill.spread(parts, colours)[parts.labels]
 
 
 def test_a_room_without_hint_takes_its_neighbours_colour():
@@ -283,7 +279,8 @@ def test_without_hints_a_palette_tells_neighbours_apart():
     palette = np.float32([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [0, 1, 1]])
     colours, number = fill.distinct(regions, palette)
     assert np.array_equal(colours, palette)
-    inner = [pair for pair in contacts(regions).pairs if not regions.at_border()[pair].any()]
+    parts = Parts.whole(regions)
+    inner = [pair for pair in parts.contacts().pairs if not parts.at_border()[pair].any()]
     assert len(inner) >= 24
     assert all(number[a] != number[b] for a, b in inner)
     uses = np.bincount(number[number > 0], minlength=6)[1:]
@@ -294,4 +291,4 @@ def test_without_hints_a_palette_tells_neighbours_apart():
 def test_of_a_palette_too_small_something_is_still_given():
     regions = find_regions(ink_of(grid()))
     _, number = fill.distinct(regions, np.float32([[1, 0, 0]]))
-    assert (number[~regions.at_border()][1:] == 1).all()
+    assert (number[~Parts.whole(regions).at_border()][1:] == 1).all()

@@ -22,6 +22,7 @@ from tests.engine.imaging.line_art import (
     blank,
     box,
     floats,
+    hints_of,
     ink_of,
     segment,
     two_rooms,
@@ -51,8 +52,9 @@ def painted(lines, truth, *hints, side=8, colours=(RED, BLUE, GREEN)):
     strokes = np.zeros((height, width), np.int32)
     for number, (x, y) in hints:
         strokes[y - 3 : y + 4, x - 8 : x + 9] = number
-    parts, colour_of_part = fill.assign(regions, np.zeros(regions.count + 1, np.int32), strokes)
-    plan = Plan(regions, parts, np.float32(colours), colour_of_part, strokes, ink)
+    asked = hints_of(strokes)
+    parts, colour_of_part = fill.assign(regions, [asked])
+    plan = Plan(parts, np.float32(colours), colour_of_part, asked.place, asked.number, ink)
     small = np.moveaxis(cells.means(cells.padded(truth.astype(np.float32))), -1, 0)
     shares = Shares(cells.padded(regions.labels), regions.count, cells)
     result = Painter(plan, cells, shares).paint(small)

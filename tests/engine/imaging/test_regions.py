@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.imaging.regions import contacts, fill_to_nearest, find_regions
+from engine.imaging.regions import Parts, fill_to_nearest, find_regions
 from tests.engine.imaging.line_art import (
     LEFT,
     OUTSIDE,
@@ -135,7 +135,7 @@ def test_what_regions_say_of_themselves():
     lines = two_rooms()
     regions = regions_of(lines)
     ink = ink_of(lines)
-    areas, border = regions.areas(), regions.at_border()
+    areas, border = regions.areas, Parts.whole(regions).at_border()
     for place, outside in ((LEFT, False), (RIGHT, False), (OUTSIDE, True)):
         label = at(regions, place)
         assert areas[label] == ((regions.labels == label) & ~ink).sum()
@@ -147,7 +147,7 @@ def test_what_regions_say_of_themselves():
 @pytest.mark.parametrize("opening", [0, 8])
 def test_contacts_are_measured(opening):
     regions = regions_of(two_rooms(opening))
-    touching = contacts(regions)
+    touching = Parts.whole(regions).contacts()
     pair = sorted((at(regions, LEFT), at(regions, RIGHT)))
     found = touching.pairs.tolist().index(pair)
     assert abs(touching.borders[found] - 160) <= 8
@@ -162,7 +162,7 @@ def test_regions_far_from_each_other_do_not_touch():
     regions = regions_of(lines)
     pair = sorted(at(regions, place) for place in ((70, 100), (220, 100)))
     assert regions.count == 3
-    assert pair not in contacts(regions).pairs.tolist()
+    assert pair not in Parts.whole(regions).contacts().pairs.tolist()
 
 
 @settings(max_examples=25, deadline=None)

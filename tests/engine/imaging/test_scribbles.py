@@ -1,17 +1,30 @@
 """What a layer of scribbles asks for."""
 
+from types import SimpleNamespace
+
 import cv2
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from skimage.color import deltaE_ciede2000, rgb2lab
+from skimage.measure import label
 
-from engine.imaging.scribbles import nearest, read_hints
+from engine.imaging import scribbles
+from engine.imaging.raster import Raster
+from engine.imaging.scribbles import nearest
 from tests.engine.imaging.line_art import floats
 
 codes = st.tuples(*[st.integers(0, 255)] * 3)
 RED, BLUE = np.float32([0.8, 0.2, 0.2]), np.float32([0.2, 0.3, 0.8])
+
+
+def read_hints(rgb, alpha=None):
+    """The hints of a picture, with the colour number of every pixel, H x W, 0 = none."""
+    hints = scribbles.read_hints(Raster(rgb, alpha).marks())
+    labels = np.zeros(hints.shape, np.int32)
+    labels.ravel()[hints.place] = hints.number
+    return SimpleNamespace(labels=labels, colours=hints.colours, hints=hints)
 
 
 def patches(*areas):
@@ -139,6 +152,27 @@ def test_every_hint_is_a_painted_colour_near_its_pixels(seed):
     asked = rgb2lab(np.clip(hints.colours, 0, 1))[hints.labels - 1]
     apart = deltaE_ciede2000(lab, asked)[hints.labels > 0]
     assert apart.max(initial=0.0) < 2.3
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(1, 12))
+def test_strokes_are_connected_pieces_of_one_colour(seed, height, width):
+    number = np.random.default_rng(seed).integers(0, 3, (height, width))
+    rgb = np.float32([[0, 0, 0], RED, BLUE])[number]
+    hints = scribbles.read_hints(Raster(rgb, (number > 0).astype(np.float32)).marks())
+    strokes = np.zeros(number.shape, np.int32)
+    strokes.ravel()[hints.place] = hints.stroke
+    expected = label(number, background=0, connectivity=2)
+    assert np.array_equal(strokes > 0, number > 0)
+    pairs = np.unique(np.stack([strokes.ravel(), expected.ravel()]), axis=1)
+    assert pairs.shape[1] == len(np.unique(strokes)) == len(np.unique(expected))
+    assert hints.colour_of_stroke[0] == 0
+    assert np.array_equal(hints.colours[hints.number - 1], rgb[number > 0])
+
+
+def test_only_two_colours_of_a_mixture_count_as_two():
+    rgb = patches((RED, 20), (0.6 * RED + 0.4 * BLUE, 1), (RED, 20))
+    assert len(np.unique(read_hints(rgb).labels)) == 2
 
 
 @pytest.mark.parametrize("colour", [(0.9, 0.1, 0.1), (0.5, 0.5, 0.55), (0.05, 0.0, 0.0)])

@@ -29,6 +29,7 @@ from tests.engine.imaging.line_art import (
     strokes,
     two_rooms,
 )
+from tests.engine.operations.layers import dense
 
 RED, BLUE, GREEN = (0.8, 0.2, 0.2), (0.2, 0.4, 0.8), (0.2, 0.8, 0.4)
 
@@ -77,7 +78,7 @@ def run(
     layers = flats.run(job)
     assert {layer.role for layer in layers} == {output.role for output in operation.outputs}
     assert all(layer.exact for layer in layers)
-    return layers
+    return [dense(layer) for layer in layers]
 
 
 def filled(lines, *painted, **options):

@@ -38,6 +38,7 @@ from tests.engine.imaging.line_art import (
     strokes,
     two_rooms,
 )
+from tests.engine.operations.layers import dense
 
 RED, BLUE, GREEN = (0.8, 0.2, 0.2), (0.2, 0.4, 0.8), (0.2, 0.6, 0.4)
 BASE = (0.5, 0.6, 0.7)
@@ -143,7 +144,7 @@ def run(
     )
     layers = paint.run(job)
     assert {layer.role for layer in layers} == {"painting"}
-    return layers
+    return [dense(layer) for layer in layers]
 
 
 def shown(layers):
@@ -249,9 +250,10 @@ def test_a_seed_is_one_painting_and_variants_have_their_own(own_home):
 
     assert first[0].pixels.tobytes() == again[0].pixels.tobytes()
     assert np.abs(first[0].pixels - other[0].pixels).max() > 0.01
+    told = {"network": runtime.network("paint").identity, "lines": "multiply"}
     assert [(layer.name[:7], layer.metadata) for layer in both] == [
-        ("Paint 2", {"network": runtime.network("paint").identity, "seed": 5, "variant": 1}),
-        ("Paint 1", {"network": runtime.network("paint").identity, "seed": 4, "variant": 0}),
+        ("Paint 2", {**told, "seed": 5, "variant": 1}),
+        ("Paint 1", {**told, "seed": 4, "variant": 0}),
     ]
     assert np.abs(both[1].pixels - first[0].pixels).max() < 1e-5
     assert np.abs(both[0].pixels - other[0].pixels).max() < 1e-5

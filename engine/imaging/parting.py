@@ -1,0 +1,252 @@
+"""Parts one region between strokes of several colours.
+
+Colours grow from the strokes and meet in narrow passages, else halfway. A large region is worked
+on in blocks of pixels, and then pixel by pixel where colours meet.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from engine.imaging.regions import NEIGHBOURS, Box, Regions, fill_to_nearest
+from engine.imaging.scribbles import Hints
+
+Bools = npt.NDArray[np.bool_]
+Labels = npt.NDArray[np.int32]
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+
+# A passage is narrow if it is narrower than this share of the wider room that it leads to.
+_PASSAGE = 0.7
+# Pixels beyond which a region is worked on in blocks: what flooding manages while an artist waits.
+_LARGE = 1 << 17
+# Share of paper from which on a block is paper; less, and thin lines would not hold.
+_PAPER = 0.75
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """Painted pixels from which colours grow over a region.
+
+    rows, columns, seed: N, in the region's box; seeds count from 1 on. colour: by seed, 1 on; 0 for
+    seed 0, which is none.
+    """
+
+    rows: Ints
+    columns: Ints
+    seed: Labels
+    colour: Labels
+
+    @classmethod
+    def of(
+        cls, hints: Hints, inside: Bools, strokes: Ints, box: Box, colour_of_seed: Ints
+    ) -> Seeds:
+        """The strokes' pixels that lie inside. colour_of_seed: of each stroke."""
+        seed_of_stroke = np.zeros(len(hints.colour_of_stroke), np.int32)
+        seed_of_stroke[strokes] = np.arange(1, len(strokes) + 1)
+        seed = seed_of_stroke[hints.stroke]
+        own = inside & (seed > 0)
+        rows, columns = np.divmod(hints.place[own], hints.shape[1])
+        colour = np.concatenate([[0], colour_of_seed]).astype(np.int32)
+        return cls(rows - box[0].start, columns - box[1].start, seed[own], colour)
+
+    def digest(self) -> bytes:
+        """What tells them from all others."""
+        digest = hashlib.sha256(repr((len(self.seed), len(self.colour))).encode())
+        for values in (self.rows, self.columns, self.seed, self.colour):
+            digest.update(np.ascontiguousarray(values).data)
+        return digest.digest()
+
+    def on(self, shape: tuple[int, ...], step: int = 1) -> Labels:
+        """A map of the seeds at 1 / step of the box's size, 0 = none."""
+        seeds = np.zeros(shape, np.int32)
+        seeds[self.rows // step, self.columns // step] = self.seed
+        return seeds
+
+
+def part(regions: Regions, region: int, box: Box, seeds: Seeds) -> Labels:
+    """The seeds' colours all over the region that has that label, int32; 0 in the rest of its box.
+
+    Seeds keep their own pixels.
+    """
+    inside = regions.labels[box] == region
+    paper = inside & ~regions.ink[box]
+    step = math.ceil(math.sqrt(inside.size / _LARGE))
+    if step == 1:
+        parts = fill_to_nearest(_grow(inside, paper, seeds.on(inside.shape), seeds.colour))
+    else:
+        parts = _in_blocks(inside, paper, seeds, step)
+    parts[~inside] = 0
+    parts[seeds.rows, seeds.columns] = seeds.colour[seeds.seed]
+    return parts
+
+
+def _in_blocks(inside: Bools, paper: Bools, seeds: Seeds, step: int) -> Labels:
+    """Colours grown over blocks of step x step pixels, then for each pixel."""
+    height, width = inside.shape
+    size = -(-height // step), -(-width // step)
+
+    def share(image: Bools) -> Floats:
+        padded = np.pad(
+            image.view(np.uint8) * np.uint8(255), [(0, -height % step), (0, -width % step)]
+        )
+        shares = cv2.resize(padded, size[::-1], interpolation=cv2.INTER_AREA)
+        return np.asarray(shares, np.float32) / np.float32(255)
+
+    markers, papers = seeds.on(size, step), share(paper)
+    within = (share(inside) > 0) | (markers > 0)
+    blocks = fill_to_nearest(_grow(within, papers > _PAPER, markers, seeds.colour))
+    enlarged = cv2.resize(blocks, None, fx=step, fy=step, interpolation=cv2.INTER_NEAREST)
+    parts = np.ascontiguousarray(enlarged[:height, :width], np.int32)
+    around, values = np.ones((3, 3), np.uint8), blocks.astype(np.float32)
+    mixed = cv2.dilate(values, around) != cv2.erode(values, around)
+    bare = cv2.erode(papers, around) == 1
+    _meet_on_paper(parts, blocks, mixed & bare, step)
+    _meet_in_lines(parts, paper, mixed & ~bare, step)
+    return parts
+
+
+def _pixels(blocks: Bools, step: int, shape: tuple[int, ...]) -> tuple[Ints, Ints, Bools]:
+    """Rows and columns of the pixels in some blocks, M x step**2, and whether they lie on the page.
+
+    Those beyond it are moved to its edge.
+    """
+    down, across = (part.ravel() for part in np.mgrid[:step, :step])
+    top, left = np.nonzero(blocks)
+    rows, columns = top[:, None] * step + down, left[:, None] * step + across
+    on_page = (rows < shape[0]) & (columns < shape[1])
+    return rows.clip(max=shape[0] - 1), columns.clip(max=shape[1] - 1), on_page
+
+
+def _meet_on_paper(parts: Labels, blocks: Labels, where: Bools, step: int) -> None:
+    """Softens the border between blocks on open paper: the colour that weighs most has a pixel.
+
+    Weights are those of a quadratic B-spline over a block and the eight around it.
+    """
+    rows, columns, on_page = _pixels(where, step, parts.shape)
+    offset = (np.arange(step) + 0.5) / step - 0.5
+    spline = np.stack([(0.5 - offset) ** 2 / 2, 0.75 - offset**2, (0.5 + offset) ** 2 / 2])
+    weights = np.einsum("iy,jx->ijyx", spline, spline).reshape(9, -1).astype(np.float32)
+    top, left = np.nonzero(where)
+    padded = np.pad(blocks, 1, mode="edge")
+    around = padded[top[:, None] + np.repeat(range(3), 3), left[:, None] + np.tile(range(3), 3)]
+    most = np.zeros(rows.shape, np.float32)
+    colour = np.zeros(rows.shape, np.int32)
+    for candidate in np.unique(around):
+        weight = (around == candidate).astype(np.float32) @ weights
+        more = weight > most
+        most[more], colour[more] = weight[more], candidate
+    parts[rows[on_page], columns[on_page]] = colour[on_page]
+
+
+def _meet_in_lines(parts: Labels, paper: Bools, where: Bools, step: int) -> None:
+    """Lets colours flow once more near ink: over paper first, and then into the lines."""
+    rows, columns, on_page = _pixels(where, step, parts.shape)
+    rows, columns = rows[on_page], columns[on_page]
+    guess = parts[rows, columns]
+    parts[rows, columns] = 0
+    bare = paper[rows, columns]
+    _flow(parts, rows[bare], columns[bare], paper)
+    # Bits of paper that nothing flows to keep what their block has.
+    lost = bare & (parts[rows, columns] == 0)
+    parts[rows[lost], columns[lost]] = guess[lost]
+    _flow(parts, rows[~bare], columns[~bare], None)
+
+
+def _flow(parts: Labels, rows: Ints, columns: Ints, through: Bools | None) -> None:
+    """Gives pixels without a colour, from next to next, that of a neighbour in `through`."""
+    bottom, right = parts.shape[0] - 1, parts.shape[1] - 1
+    while len(rows):
+        found = np.zeros(len(rows), np.int32)
+        for down, across in ((0, -1), (0, 1), (-1, 0), (1, 0)):
+            beside = (rows + down).clip(0, bottom), (columns + across).clip(0, right)
+            colour = parts[beside] if through is None else parts[beside] * through[beside]
+            np.copyto(found, colour, where=found == 0)
+        reached = found > 0
+        if not reached.any():
+            break
+        parts[rows[reached], columns[reached]] = found[reached]
+        rows, columns = rows[~reached], columns[~reached]
+
+
+def _grow(inside: Bools, paper: Bools, seeds: Labels, colour_of_seed: Labels) -> Labels:
+    """Colours grown from seeds over a region; they meet in narrow passages, else halfway.
+
+    inside: H x W, the region; paper: where it has no ink.
+    """
+    from scipy.ndimage import find_objects
+    from skimage.segmentation import watershed
+
+    room = np.asarray(
+        cv2.distanceTransform(paper.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE),
+        np.float32,
+    )
+    basins = watershed(*_uphill(room, seeds, len(colour_of_seed)), mask=inside)
+    hall_of_basin = _halls(room, basins, len(colour_of_seed))
+    grown: Labels = colour_of_seed[basins]
+    for hall, box in enumerate(find_objects(hall_of_basin[basins]), start=1):
+        members = hall_of_basin == hall
+        if len(np.unique(colour_of_seed[members])) > 1:
+            here = members[basins[box]]
+            own = np.where(here, seeds[box], 0)
+            # Nearest to a seed first makes fair halves.
+            away = cv2.distanceTransform((own == 0).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
+            grown[box][here] = colour_of_seed[watershed(away, own, mask=here)[here]]
+    return grown
+
+
+def _uphill(room: Floats, seeds: Labels, count: int) -> tuple[Floats, Labels]:
+    """The order in which to flood, widest room first, and markers that lead there.
+
+    From each seed a way goes uphill to the widest room near it. Without it a seed near a line
+    would come last, after others had taken the room around it.
+    """
+    order, markers = -room, seeds.copy()
+    widest = order.min()
+    y, x = np.nonzero(seeds)
+    ranked = np.argsort(room[y, x], kind="stable")
+    deepest = np.full(count, -1)
+    deepest[seeds[y, x][ranked]] = ranked
+    for seed in np.flatnonzero(deepest >= 0):
+        here = y[deepest[seed]], x[deepest[seed]]
+        higher = True
+        while higher and markers[here] in (0, seed):
+            order[here], markers[here] = widest, seed
+            top, left = (max(place - 1, 0) for place in here)
+            around = room[top : here[0] + 2, left : here[1] + 2]
+            up, across = np.unravel_index(around.argmax(), around.shape)
+            higher = around[up, across] > room[here]
+            here = top + up, left + across
+    return order, markers
+
+
+def _halls(room: Floats, basins: Labels, count: int) -> Labels:
+    """The hall that each basin is part of, by number: no narrow passage lies inside a hall.
+
+    Basin 0 is no place and hall 0.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    peaks = (room > 0) & (room >= cv2.dilate(room, np.ones((3, 3), np.uint8)))
+    widest = np.zeros(count, np.float32)
+    np.maximum.at(widest, basins[peaks], room[peaks])
+    joined = []
+    for here, there in NEIGHBOURS:
+        meet = np.nonzero(
+            (basins[here] != basins[there]) & (basins[here] > 0) & (basins[there] > 0)
+        )
+        one, other = basins[here][meet], basins[there][meet]
+        passage = np.minimum(room[here][meet], room[there][meet])
+        wide = passage >= _PASSAGE * np.maximum(widest[one], widest[other])
+        joined.append(np.stack([one[wide], other[wide]]))
+    one, other = np.concatenate(joined, axis=1)
+    graph = coo_array((np.ones(len(one), bool), (one, other)), shape=(count, count))
+    # Basin 0 touches none, comes first and so is component 0.
+    return np.asarray(connected_components(graph, directed=False)[1], np.int32)
