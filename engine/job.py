@@ -143,6 +143,15 @@ class Job:
     on_progress: Callable[[float, str], None] = lambda *_: None
     cancelled: threading.Event = field(default_factory=threading.Event)
     outputs: Sequence[str] | None = None
+    on_preview: Callable[[Floats], None] | None = None
+
+    def preview(self, make: Callable[[], Floats]) -> None:
+        """Shows what the result will be like, where anyone wants to see it.
+
+        make: gives the whole picture, lines included, h x w x 3 in [0, 1], small.
+        """
+        if self.on_preview is not None:
+            self.on_preview(make())
 
     def wants(self, role: str) -> bool:
         """Whether the output of that role is asked for."""

@@ -19,12 +19,13 @@ from engine.imaging.raster import (
     Raster,
     decode,
     decode_marks,
+    encode,
     encode_layer,
     has_colour,
     on_canvas,
     window,
 )
-from engine.job import Cache, Cancelled, Input, Job, Layer
+from engine.job import Cache, Cancelled, Floats, Input, Job, Layer
 from ipc import catalog
 from ipc.catalog import Operation, Value
 from ipc.errors import LimnerError
@@ -47,12 +48,14 @@ def run_operation(
     cancelled: threading.Event,
     outputs: Sequence[str] | None = None,
     digests: Sequence[str] | None = None,
+    on_preview: Callable[[Plane], None] | None = None,
 ) -> tuple[list[Plane], dict[str, Any]]:
     """Runs the operation; returns its results and the report (docs/protocol.md).
 
     canvas: width and height of the document. outputs: roles of the results that are wanted; None
-    is all. digests: of the planes, in order, where they are known already. The same bytes come back
-    for the same inputs and parameters. Raises LimnerError.
+    is all. digests: of the planes, in order, where they are known already. on_preview: called with
+    small pictures of what the result will be like, as far as the operation makes any. The same
+    bytes come back for the same inputs and parameters. Raises LimnerError.
     """
     operation = catalog.operation(operation_id)
     checked = operation.check_params(params)
@@ -65,7 +68,15 @@ def run_operation(
         primary = _visible(_primary(operation, planes), canvas)
         inputs = _inputs(operation, planes, digests or [p.digest for p in planes], canvas)
         job = Job(
-            operation_id, canvas, checked, inputs, cache, watch.enter_scaled, cancelled, outputs
+            operation_id,
+            canvas,
+            checked,
+            inputs,
+            cache,
+            watch.enter_scaled,
+            cancelled,
+            outputs,
+            _previewer(on_preview),
         )
         layers = module.run(job)
         watch.enter(DONE, "encode")
@@ -121,6 +132,14 @@ class _Stopwatch:
         """Seconds of each stage that has ended, and of all of them."""
         rounded = {stage: round(seconds, 4) for stage, seconds in self._seconds.items()}
         return {**rounded, "all": round(sum(self._seconds.values()), 4)}
+
+
+def _previewer(on_preview: Callable[[Plane], None] | None) -> Callable[[Floats], None] | None:
+    """What gives an operation's previews on, as planes."""
+    if on_preview is None:
+        return None
+    small = PixelFormat(3, "u8")
+    return lambda rgb: on_preview(encode(Raster(rgb), small, role="preview", name="Preview"))
 
 
 def _check_memory(canvas: tuple[int, int], bytes_per_pixel: int) -> None:

@@ -381,12 +381,18 @@ class Server:
                 self._worker.tell("run", task.request)
                 return
 
-    def _report(self, task: Task) -> None:
-        """Tells the client how far its job is; also its sign that the engine lives."""
+    def _report(self, task: Task, message: Message | None = None) -> None:
+        """Tells the client how far its job is; also its sign that the engine lives.
+
+        message: the worker's, which may have a preview.
+        """
         task.told = time.monotonic()
         stage = task.stage if task.state == "running" else task.state
-        news = {"job": task.id, "fraction": task.fraction, "stage": stage}
-        self._tell(self._work, task.client, "progress", news)
+        news: dict[str, Any] = {"job": task.id, "fraction": task.fraction, "stage": stage}
+        if message is not None and "preview" in message.header:
+            news["preview"] = message.header["preview"]
+        frames = None if message is None else message.frames
+        self._tell(self._work, task.client, "progress", news, frames)
 
     def _cancel(self, task: Task) -> None:
         if task.state == "running":
@@ -433,7 +439,7 @@ class Server:
         elif concerned and message.type == "progress":
             concerned.fraction = message.header["fraction"]
             concerned.stage = message.header["stage"]
-            self._report(concerned)
+            self._report(concerned, message)
         elif concerned:
             self._end_job(concerned, message)
 

@@ -55,6 +55,7 @@ def read_submit(client: bytes, header: Mapping[str, Any]) -> Task:
             "canvas": list(canvas),
             "planes": planes,
             "outputs": None if outputs is None else [str(role) for role in outputs],
+            "previews": bool(header.get("previews")),
             "digests": list(sizes),
         }
     except (AttributeError, KeyError, TypeError, ValueError) as error:

@@ -109,14 +109,19 @@ def perform(task: Task, desk: Desk, cache: Cache) -> None:
     """Runs a job and says how it ended."""
     request = task.request
     job = {"job": request["job"]}
-    last = ("", 0.0)
+    last, fraction_now = ("", 0.0), 0.0
 
     def on_progress(fraction: float, stage: str) -> None:
-        nonlocal last
-        now = time.monotonic()
+        nonlocal last, fraction_now
+        now, fraction_now = time.monotonic(), fraction
         if stage != last[0] or now - last[1] >= PROGRESS_EVERY:
             last = (stage, now)
             desk.say("progress", {**job, "fraction": fraction, "stage": stage})
+
+    def on_preview(plane: Plane) -> None:
+        (description,), frames = pack([plane])
+        news = {**job, "fraction": fraction_now, "stage": last[0], "preview": description}
+        desk.say("progress", news, frames)
 
     try:
         results, report = run_operation(
@@ -129,6 +134,7 @@ def perform(task: Task, desk: Desk, cache: Cache) -> None:
             cancelled=task.cancelled,
             outputs=request["outputs"],
             digests=[plane["digest"] for plane in request["planes"]],
+            on_preview=on_preview if request["previews"] else None,
         )
         descriptions, frames = pack(results)
         desk.say("result", {**job, "planes": descriptions, "report": report}, frames)

@@ -97,6 +97,7 @@ class Client:
         canvas: Tuple[int, int],
         *,
         on_progress: Callable[[float, str], None] = lambda *_: None,
+        on_preview: Optional[Callable[[Plane], None]] = None,
         cancelled: Optional[threading.Event] = None,
         job: Optional[str] = None,
         supersedes: Optional[str] = None,
@@ -104,10 +105,11 @@ class Client:
     ) -> Result:
         """Runs a job to its end. Only pixels that the engine does not hold are sent.
 
-        on_progress(fraction, stage) is called in this thread. cancelled: setting it ends the job
-        and this call. job: an id of one's own choice; supersedes: the id of a job, of any client,
-        that this one replaces. outputs: the roles of the outputs that are wanted; None is all of
-        them. Raises LimnerError: the engine's, or engine-lost, timed-out.
+        on_progress(fraction, stage) is called in this thread, and so is on_preview(plane) with
+        small pictures of what the result will be like, where the operation makes any. cancelled:
+        setting it ends the job and this call. job: an id of one's own choice; supersedes: the id of
+        a job, of any client, that this one replaces. outputs: the roles of the outputs that are
+        wanted; None is all of them. Raises LimnerError: the engine's, or engine-lost, timed-out.
         """
         cancelled = cancelled or threading.Event()
         job = job or uuid.uuid4().hex
@@ -120,12 +122,13 @@ class Client:
             "planes": descriptions,
             "supersedes": supersedes,
             "outputs": None if outputs is None else list(outputs),
+            "previews": on_preview is not None,
         }
         work = self._connected(self._work)
         with _translated():
             work.send(messages.encode("submit", submit, {}))
         try:
-            return self._follow(work, job, frames, on_progress, cancelled)
+            return self._follow(work, job, frames, on_progress, on_preview, cancelled)
         except BaseException:
             # Whatever ended this call, an interrupt too: nobody waits for the job any more.
             with contextlib.suppress(LimnerError):
@@ -168,6 +171,7 @@ class Client:
         job: str,
         frames: Mapping[str, Buffer],
         on_progress: Callable[[float, str], None],
+        on_preview: Optional[Callable[[Plane], None]],
         cancelled: threading.Event,
     ) -> Result:
         """Answers what the engine says of the job until it is done."""
@@ -179,7 +183,11 @@ class Client:
             elif message.type == "progress":
                 with _translated():
                     fraction, stage = float(message.header["fraction"]), message.header["stage"]
+                    preview = message.header.get("preview")
+                    plane = preview and Plane.from_description(preview, message.frames)
                 on_progress(fraction, str(stage))
+                if plane and on_preview is not None:
+                    on_preview(plane)
             elif message.type == "result":
                 with _translated():
                     described = message.header["planes"]

@@ -117,6 +117,16 @@ class Cells:
         across = _cubic(width, self.side)[self._own(kept[1], columns.start)]
         return np.asarray(down @ around @ across.T, np.float32)
 
+    def shrunk(self, cells: Floats, side: int) -> Floats:
+        """The picture of c x h x w cells, at most `side` pixels along a side, H x W x c."""
+        scale = min(1.0, side / max(self.height, self.width))
+        rows, columns = (round(length * self.side * scale) for length in self.shape)
+        pixels = np.ascontiguousarray(np.moveaxis(cells, 0, -1))
+        large = cv2.resize(pixels, (columns, rows), interpolation=cv2.INTER_CUBIC)
+        height, width = (max(1, round(length * scale)) for length in (self.height, self.width))
+        shrunk: Floats = np.clip(large[:height, :width], 0, 1, dtype=np.float32)
+        return shrunk
+
     def _own(self, kept: slice, first: int) -> slice:
         """The pixels of some cells among those from the first cell on."""
         return slice((kept.start - first) * self.side, (kept.stop - first) * self.side)

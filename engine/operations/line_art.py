@@ -11,10 +11,11 @@ import numpy.typing as npt
 
 from engine.imaging import fill, scribbles
 from engine.imaging.color import coverage
+from engine.imaging.composite import BLENDING
 from engine.imaging.lines import ink_coverage, ink_mask
 from engine.imaging.raster import Raster
 from engine.imaging.regions import Parts, Regions, find_regions
-from engine.imaging.resample import over
+from engine.imaging.resample import over, shrink
 from engine.imaging.scribbles import Hints
 from engine.job import Job
 from ipc.errors import LimnerError
@@ -85,6 +86,18 @@ class LineArt:
             return self.job.cache.get(("parts", self.layer.digest, regions.gap, key), make)
 
         return fill.assign(regions, asked, keep)
+
+    def over(self, colours: Floats) -> Floats:
+        """The lines over the whole page's colours, both h x w x 3 in [0, 1]."""
+        size, blending = (colours.shape[1], colours.shape[0]), self.blending
+        ground = 0.0 if blending == "screen" else 1.0
+
+        def make() -> Floats:
+            raster = self.layer.raster
+            return shrink(raster.rgb, raster.alpha, size, ground)
+
+        lines = self.job.cache.get(("small lines", self.layer.digest, size), make)
+        return BLENDING[blending](colours, lines)
 
     def _prepare(self, gap: int) -> Regions:
         self.job.progress(0.0, "lines")

@@ -43,6 +43,8 @@ BYTES_PER_VARIANT = {"group": 48, "one": 16}
 ROLE, NAME = "paint", "Paint"
 REFINED = 0.5
 """Time at which an earlier painting is taken up again: its large forms stay."""
+PREVIEW_SIDE = 512
+"""Pixels of a preview's longer side, at most."""
 PAPER = 1.0
 """The grey that is seen through transparent parts."""
 
@@ -73,7 +75,7 @@ def run(job: Job) -> list[Layer]:
     cells = Cells.about(height, width, network.descriptor.working_size)
     plan = _plan(job, art, cells)
     painter = Painter(plan, cells, _shares(job, plan.parts.regions, cells))
-    paintings = _paintings(job, network, painter)
+    paintings = _paintings(job, art, network, painter)
     cover, layers = _cover(job), list[Layer]()
     if cover is not None and len(plan.place) and (cover.ravel()[plan.place] < 0.5).all():
         notes.append("No scribble lies inside the selection, so its colours are guessed.")
@@ -157,7 +159,7 @@ def _joined(asked: list[Hints]) -> tuple[Ints, Labels]:
     return place, np.concatenate([hints.number for hints in asked])[first]
 
 
-def _paintings(job: Job, network: Network, painter: Painter) -> Floats:
+def _paintings(job: Job, art: LineArt, network: Network, painter: Painter) -> Floats:
     """Each variant's colours for the cells, N x 3 x h x w in [0, 1]."""
     plan, cells = painter.plan, painter.cells
     count, seed = int(job.params["variants"]), int(job.params["seed"])
@@ -194,14 +196,20 @@ def _paintings(job: Job, network: Network, painter: Painter) -> Floats:
         start = diffusion.noised(last.painting, noise, REFINED)
         times = diffusion.even_times(math.ceil(len(times) * REFINED), REFINED)
 
-    def on_step(step: int, _: Floats) -> None:
+    def on_step(step: int, x0: Floats) -> None:
         job.progress(0.3 + 0.4 * step / len(times), "painting")
+        job.preview(lambda: art.over(cells.shrunk(_in_colours(x0[0], cells), PREVIEW_SIDE)))
 
     job.progress(0.3, "painting")
     predict = _predict(network, batch, float(job.params["guidance"]))
     last.painting = diffusion.sample(predict, start, times, on_step)
+    return _in_colours(last.painting, cells)
+
+
+def _in_colours(x0: Floats, cells: Cells) -> Floats:
+    """The cells' colours in [0, 1] of what the network paints in [-1, 1]."""
     rows, columns = cells.shape
-    return (last.painting[..., :rows, :columns] + np.float32(1)) * np.float32(0.5)
+    return (x0[..., :rows, :columns] + np.float32(1)) * np.float32(0.5)
 
 
 def _predict(
