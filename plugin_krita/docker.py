@@ -8,9 +8,12 @@ from . import document as documents
 from . import variants
 from .inputs import InputForm
 from .ipc import catalog
-from .job import Notice
+from .job import Job, Notice
+from .live import has_scribbles
 from .parameters import MaskPlaceForm, ParameterForm
+from .preview import Preview
 from .qt import (
+    QCheckBox,
     QComboBox,
     QFrame,
     QHBoxLayout,
@@ -82,10 +85,17 @@ class LimnerDocker(DockWidget):
         self._forms.setSpacing(6)
         column.addLayout(self._forms)
         column.addLayout(self._buttons())
+        self._live = QCheckBox("Live: follow the scribbles")
+        self._live.setObjectName("limner_live")
+        self._live.setToolTip("Shows the result here after each stroke, until you apply it.")
+        self._live.clicked.connect(lambda on: self._session.set_live(self._document, on))
+        column.addWidget(self._live)
         self._progress = QProgressBar()
         self._progress.setObjectName("limner_progress")
         self._progress.setRange(0, 1000)
         column.addWidget(self._progress)
+        self._preview = Preview()
+        column.addWidget(self._preview)
         self._variants = VariantStrip(self._choose_variant, self._keep_variant)
         column.addWidget(self._variants)
         self._notice = _Notice()
@@ -103,7 +113,7 @@ class LimnerDocker(DockWidget):
     def _buttons(self) -> QHBoxLayout:
         self._run = QPushButton("Run")
         self._run.setObjectName("limner_run")
-        self._run.clicked.connect(lambda: self._session.run(self._document))
+        self._run.clicked.connect(lambda: self._session.apply(self._document))
         self._cancel = QPushButton("Cancel")
         self._cancel.setObjectName("limner_cancel")
         self._cancel.clicked.connect(lambda: self._session.cancel(self._document))
@@ -133,7 +143,7 @@ class LimnerDocker(DockWidget):
         """Shows all anew; cheap enough for every progress report."""
         document = self._document if self._has_document() else None
         job = self._session.job(document) if document is not None else None
-        notice = self._session.notice(document) if document is not None else None
+        notice = self._notice_of(document)
         self._show_operation()
         self._run.setEnabled(document is not None and job is None)
         self._cancel.setVisible(job is not None)
@@ -143,9 +153,28 @@ class LimnerDocker(DockWidget):
         if job is not None:
             self._progress.setValue(round(1000 * job.fraction))
             self._progress.setFormat(f"{job.stage.capitalize()} – %p%")
+        self._show_live(document, job)
         self._show_variants()
         self._notice.show_notice(notice)
         self._engine.setText(_engine_words(self._session))
+
+    def _notice_of(self, document: Any) -> Optional[Notice]:
+        """What to say of the document: of its last run, else of live mode."""
+        if document is None:
+            return None
+        live = self._session.live(document)
+        return self._session.notice(document) or (None if live is None else live.notice)
+
+    def _show_live(self, document: Any, job: Optional[Job]) -> None:
+        """Live mode's switch and button, and the picture of what is to come."""
+        live = self._session.live(document) if document is not None else None
+        self._live.setEnabled(document is not None)
+        self._live.setChecked(live is not None)
+        self._run.setText("Run" if live is None else "Apply")
+        if live is not None:
+            self._preview.show_image(live.picture)
+        else:
+            self._preview.show_image(None if job is None else job.preview)
 
     def _show_variants(self) -> None:
         """The last result's variants; while a job runs, what they will be replaced by is open."""
@@ -187,6 +216,7 @@ class LimnerDocker(DockWidget):
         self._parameters = ParameterForm(operation, self._set_value)
         self._mask_place = MaskPlaceForm(self._set_mask_place)
         self._mask_place.setVisible(operation.makes_mask)
+        self._live.setVisible(has_scribbles(operation))
         self._forms.addWidget(self._inputs)
         self._forms.addWidget(_line())
         self._forms.addWidget(self._parameters)

@@ -23,6 +23,7 @@ class Request(NamedTuple):
     """A job: what to run on which pixels.
 
     pixels: the primary input first. own_mask: whether the mask is the primary layer's own coverage.
+    live: whether the result is for the docker's eyes, for now.
     """
 
     operation: catalog.Operation
@@ -30,20 +31,23 @@ class Request(NamedTuple):
     pixels: Sequence[Pixels]
     canvas: Sequence[int]
     own_mask: bool = False
+    live: bool = False
 
 
 class Answer(NamedTuple):
     """What came of a job.
 
-    notes: what the operation says. on_paper: whether the primary layer is opaque. pictures: of each
-    variant, by number, where there are several.
+    notes: what the operation says. lines_mode: how the primary layer has to blend so that what lies
+    under it is seen. pictures: of each variant, by number, where there are several. picture: of the
+    whole, where the request was live.
     """
 
     layers: List[Drawn]
     report: Dict[str, Any]
     notes: List[str]
-    on_paper: bool
+    lines_mode: str
     pictures: Dict[int, QImage]
+    picture: Optional[QImage]
 
 
 class Engine(QObject):
@@ -77,6 +81,7 @@ class Engine(QObject):
         request: Request,
         cancelled: threading.Event,
         progress: Callable[[float, str], None],
+        preview: Callable[[QImage], None],
         done: Callable[[Answer], None],
         failed: Callable[[LimnerError], None],
     ) -> None:
@@ -89,7 +94,11 @@ class Engine(QObject):
         def tell(fraction: float, stage: str) -> None:
             self._background.in_main_thread(lambda: progress(fraction, stage))
 
-        self._background.submit(lambda: self._run(request, cancelled, tell), done, refused)
+        def show(plane: Plane) -> None:
+            image = thumbnails.of_plane(plane)
+            self._background.in_main_thread(lambda: preview(image))
+
+        self._background.submit(lambda: self._run(request, cancelled, tell, show), done, refused)
 
     def _look(self) -> Optional[Dict[str, Any]]:
         try:
@@ -104,11 +113,16 @@ class Engine(QObject):
             return client.connect(found)
 
     def _run(
-        self, request: Request, cancelled: threading.Event, tell: Callable[[float, str], None]
+        self,
+        request: Request,
+        cancelled: threading.Event,
+        tell: Callable[[float, str], None],
+        show: Callable[[Plane], None],
     ) -> Answer:
         profiles = self._profiles
+        if cancelled.is_set():
+            raise LimnerError("cancelled", "The job was cancelled.", "Run it again.")
         planes = [self._plane(request, pixels) for pixels in request.pixels]
-        on_paper = is_paper(request.pixels[0])
         self._say("Starting" if not self.device else "Working")
         tell(0.0, "Starting the engine" if not self.device else "Waiting for the engine")
         with self._client() as client:
@@ -120,16 +134,21 @@ class Engine(QObject):
                 planes,
                 (request.canvas[0], request.canvas[1]),
                 on_progress=tell,
+                on_preview=show,
                 cancelled=cancelled,
                 outputs=_wanted(request.operation),
             )
         tell(1.0, "Preparing the layers")
         layers = [unpack(p, Format.of(p, profiles.name(p.icc))) for p in result.planes]
         notes = [str(p.attributes.get("metadata", {}).get("note", "")) for p in result.planes]
-        mode = "multiply" if on_paper else "normal"
-        pictures = thumbnails.of_variants(layers, request.pixels[0], mode)
+        lines, mode = request.pixels[0], "normal"
+        if request.operation.works_on_line_art and is_paper(lines):
+            mode = str(result.planes[0].attributes.get("metadata", {}).get("lines", "multiply"))
+        pictures = {} if request.live else thumbnails.of_variants(layers, lines, mode)
+        picture = thumbnails.of_first(layers, lines, mode) if request.live else None
         self._say("")
-        return Answer(layers, result.report, [note for note in notes if note], on_paper, pictures)
+        said = [note for note in notes if note]
+        return Answer(layers, result.report, said, mode, pictures, picture)
 
     def _plane(self, request: Request, pixels: Pixels) -> Plane:
         """What travels of a layer; of one that is a mask, its coverage. Raises LimnerError."""

@@ -12,7 +12,7 @@ from .engine import Answer, Engine, Request
 from .ipc.errors import LimnerError
 from .pixels import Pixels
 from .profiles import Profiles
-from .qt import QObject, Signal
+from .qt import QImage, QObject, Signal
 from .turns import Turns
 
 
@@ -31,6 +31,10 @@ class Notice(NamedTuple):
 
 
 EDITED = "You edited the last result, so it stays."
+NOW_BLENDS = {
+    "multiply": "{} now multiplies, since its paper is opaque.",
+    "screen": "{} is set to Screen now, since its lines are light on dark paper.",
+}
 
 
 class Placed(NamedTuple):
@@ -44,15 +48,22 @@ class Placed(NamedTuple):
 class Job(QObject):
     """A run of a document's operation with the settings of this moment.
 
-    fraction and stage: how far it is. `ended` brings a Notice, once.
+    fraction and stage: how far it is. preview: a picture of what the result will be like, as soon
+    as there is one. answer: what the engine gave. `ended` brings a Notice, once; of a live job it
+    comes with the answer, and once more if that is placed.
     """
 
     changed = Signal()
     ended = Signal(object)
 
-    def __init__(self, state: DocumentState, engine: Engine, profiles: Profiles) -> None:
-        """Raises LimnerError where an input is missing."""
+    def __init__(
+        self, state: DocumentState, engine: Engine, profiles: Profiles, live: bool = False
+    ) -> None:
+        """live: leaves the document alone until `place`. Raises LimnerError for a missing input."""
         super().__init__()
+        self.live = live
+        self.preview: Optional[QImage] = None
+        self.answer: Optional[Answer] = None
         self.fraction, self.stage, self.can_cancel = 0.0, "Reading the layers", True
         self._state, self._engine, self._profiles = state, engine, profiles
         self._operation, self._params = state.operation, state.values()
@@ -66,6 +77,17 @@ class Job(QObject):
         """Begins to read."""
         self._begun = time.monotonic()
         self._turns = Turns(self._read(), self._fail)
+
+    @property
+    def picture(self) -> Optional[QImage]:
+        """What a live job's result looks like, as far as that is known."""
+        return self.preview if self.answer is None else self.answer.picture
+
+    def place(self) -> None:
+        """Puts the answer into the document."""
+        self._over, self._begun = False, time.monotonic()
+        self._progress(1.0, "Writing the layers")
+        self._turns = Turns(self._insert(self.answer), self._fail)
 
     def cancel(self) -> None:
         """Ends the job and leaves the picture as it was."""
@@ -91,18 +113,31 @@ class Job(QObject):
                 self._converted.append(read.name)
         own = any(source.key == primary.key for source in self._sources[1:])
         canvas = (document.width(), document.height())
-        request = Request(self._operation, self._params, pixels, canvas, own)
-        self._engine.submit(request, self._cancelled, self._progress, self._write, self._fail)
+        request = Request(self._operation, self._params, pixels, canvas, own, self.live)
+        self._engine.submit(
+            request, self._cancelled, self._progress, self._show, self._answered, self._fail
+        )
 
     def _progress(self, fraction: float, stage: str) -> None:
         if not self._over:
             self.fraction, self.stage = fraction, stage
             self.changed.emit()
 
-    def _write(self, answer: Answer) -> None:
+    def _show(self, preview: QImage) -> None:
         if not self._over:
-            self._progress(1.0, "Writing the layers")
-            self._turns = Turns(self._insert(answer), self._fail)
+            self.preview = preview
+            self.changed.emit()
+
+    def _answered(self, answer: Answer) -> None:
+        if self._over:
+            return
+        self.answer = answer
+        if self.live:
+            seconds = time.monotonic() - self._begun
+            words = [f"Live, {seconds:.1f} s. Apply puts it into the picture.", *answer.notes]
+            self._end(Notice("note", " ".join(words)))
+        else:
+            self.place()
 
     def _insert(self, answer: Answer) -> Generator[Optional[int], None, None]:
         put = self._put_mask if self._operation.makes_mask else self._put_layers
@@ -126,13 +161,13 @@ class Job(QObject):
         earlier, edited = yield from result.find_earlier(state, operation, primary)
         steps = yield from result.make_room(state, operation, primary)
         self._begin_to_write()
-        multiplied, placing = yield from result.place(
+        set_mode, placing = yield from result.place(
             state,
             operation,
             primary,
             prepared,
             replaced=None if edited else earlier,
-            on_paper=operation.works_on_line_art and answer.on_paper,
+            lines_mode=answer.lines_mode,
         )
         state.variants = prepared.variants
         side = "under" if operation.works_on_line_art else "above"
@@ -140,7 +175,7 @@ class Job(QObject):
         count = f"{variants} variants" if variants else _layers(prepared.layers)
         name = self._primary_name()
         remarks = [
-            f"{name} now multiplies, since its paper is opaque." if multiplied else "",
+            NOW_BLENDS[answer.lines_mode].format(name) if set_mode else "",
             EDITED if edited else "",
         ]
         return Placed(f"{count} {side} {name}", steps + prepared.undo_steps + placing, remarks)

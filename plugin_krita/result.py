@@ -120,22 +120,23 @@ def place(
     primary_key: str,
     prepared: Prepared,
     replaced: Optional[Made],
-    on_paper: bool,
+    lines_mode: str,
 ) -> Generator[Optional[int], None, Tuple[bool, int]]:
     """Puts the group under or above the primary layer, in place of an earlier result.
 
-    Returns whether the primary layer was set to Multiply, and the undo steps. Attaching the group
-    is the last of them, so that the first undo removes the whole result.
+    lines_mode: how the primary layer has to blend. Returns whether it was set to that, and the undo
+    steps. Attaching the group is the last of them, so that the first undo removes the whole result.
     """
-    document, multiplied, steps = state.document, False, 1
+    document, set_mode, steps = state.document, False, 1
     if replaced is not None:
         node_of(document, replaced.group).remove()
         steps += 1
         yield None
     primary = node_of(document, primary_key)
-    if on_paper and primary is not None and primary.blendingMode() == "normal":
-        primary.setBlendingMode("multiply")
-        multiplied, steps = True, steps + 1
+    usual = primary is not None and primary.blendingMode() == "normal"
+    if usual and lines_mode != "normal":
+        primary.setBlendingMode(lines_mode)
+        set_mode, steps = True, steps + 1
         yield None
     documents.require_open(document)
     active = document.activeNode()
@@ -149,7 +150,7 @@ def place(
     if prepared.layers > 1:
         yield from repaint(document, prepared.unseen)
     document.setActiveNode(active)
-    return multiplied, steps
+    return set_mode, steps
 
 
 def _fill(document: Any, node: Any, layer: Drawn) -> Generator[Optional[int], None, None]:

@@ -13,6 +13,7 @@ from .document import key_of
 from .engine import Engine
 from .ipc.errors import LimnerError
 from .job import Job, Notice
+from .live import Live
 from .pixels import SRGB
 from .profiles import Profiles, system_folders
 from .qt import QCoreApplication, QObject, QStandardPaths, QTimer, Signal
@@ -33,6 +34,7 @@ class Session(QObject):
         self._jobs: Dict[str, Job] = {}
         self._notices: Dict[str, Notice] = {}
         self._choosing: Dict[str, Turns] = {}
+        self._lives: Dict[str, Live] = {}
         self._background = Background()
         self._profiles = Profiles([*_krita_folders(), *system_folders()])
         self._background.submit(self._profiles.files, lambda _: None, lambda _: None)
@@ -68,14 +70,44 @@ class Session(QObject):
             self._notices[key] = Notice.of(error)
             self.changed.emit()
             return
+        self._begin(document, job)
+        job.start()
+        self.changed.emit()
+
+    def _begin(self, document: Any, job: Job) -> None:
+        """Takes note of the document's job, which is about to start."""
+        key = documents.identity(document)
         self._jobs[key] = job
         self._stop_choosing(key)
         self._notices.pop(key, None)
         self._notices.pop(CLOSED, None)
         job.changed.connect(self.changed)
         job.ended.connect(lambda notice: self._ended(key, document, notice))
-        job.start()
+
+    def live(self, document: Any) -> Optional[Live]:
+        """The document's live mode, or None where it is off."""
+        return self._lives.get(documents.identity(document))
+
+    def set_live(self, document: Any, on: bool) -> None:
+        """Turns the document's live mode on or off."""
+        key = documents.identity(document)
+        if key in self._lives:
+            self._lives.pop(key).stop()
+        if on:
+            state = self.state(document)
+            live = Live(state, self.engine, self._profiles, lambda: key in self._jobs)
+            live.changed.connect(self.changed)
+            self._lives[key] = live
         self.changed.emit()
+
+    def apply(self, document: Any) -> None:
+        """Puts what live mode shows into the document; what it does not show yet is run."""
+        live = self.live(document)
+        if live is None or not live.is_current:
+            self.run(document)
+        elif documents.identity(document) not in self._jobs:
+            self._begin(document, live.job)
+            live.job.place()
 
     def cancel(self, document: Any) -> None:
         """Cancels the document's job, where there is one."""
@@ -136,6 +168,8 @@ class Session(QObject):
         self.changed.emit()
 
     def _close(self) -> None:
+        for live in self._lives.values():
+            live.stop()
         for job in list(self._jobs.values()):
             job.cancel()
         self._background.close()
