@@ -252,7 +252,8 @@ def _converted(pixels: Pixels) -> Reading:
     finally:
         helper.setModified(False)
         helper.close()
-    return pixels._replace(format=target, strips=parts, converted=True)
+    remark = f"Krita converted “{pixels.name}” to sRGB for this."
+    return pixels._replace(format=target, strips=parts, remarks=(*pixels.remarks, remark))
 
 
 def _krita_pixel_bytes(pixels: Pixels) -> int:

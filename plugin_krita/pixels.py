@@ -65,7 +65,7 @@ class Format(NamedTuple):
 class Pixels(NamedTuple):
     """What was read of a layer.
 
-    strips: from top to bottom, together the whole canvas. converted: whether Krita converted them.
+    strips: from top to bottom, together the whole canvas. remarks: what the artist should know.
     """
 
     role: str
@@ -74,7 +74,7 @@ class Pixels(NamedTuple):
     height: int
     format: Format
     strips: Sequence[Buffer]
-    converted: bool = False
+    remarks: Tuple[str, ...] = ()
 
 
 class Drawn(NamedTuple):
