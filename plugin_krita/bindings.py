@@ -17,7 +17,7 @@ INDENT = "    "
 AUTOMATIC_TEXTS = {
     "line-art": "Active layer",
     "image": "Active layer",
-    "scribbles": "Layer named Scribbles",
+    "scribbles": "Layer named Scribbles, else Colorize Mask",
     "mask": "Selection",
 }
 """What an input is bound to until the artist chooses; the others are bound to nothing."""
@@ -147,7 +147,7 @@ class DocumentState:
             texts.append((NOTHING, "None"))
         if entry.kind == "palette":
             texts += [(PALETTE + name, name) for name in sorted(documents.palettes())]
-        for depth, node in documents.layers(self.document):
+        for depth, node in documents.layers(self.document, entry.kind == "scribbles"):
             texts.append((key_of(node), INDENT * depth + node.name()))
         return texts
 
@@ -181,7 +181,7 @@ class DocumentState:
             source = self._automatic(entry) if key == AUTOMATIC else key
             if source not in (None, NOTHING):
                 composite = self.operation.works_on_composite and entry is self.operation.primary
-                found.append(Source(entry.role, source, with_below=composite))
+                found.append(Source(entry.role, source, composite, self._left_out(entry, source)))
             elif entry.kind == "mask" and entry.required:
                 raise LimnerError(
                     "missing-input",
@@ -190,6 +190,13 @@ class DocumentState:
                 )
         self.operation.check_roles([source.role for source in found])
         return found
+
+    def _left_out(self, entry: catalog.Input, key: str) -> Tuple[str, ...]:
+        """Colorize Masks of line art, since they show their colours over the ink."""
+        node = node_of(self.document, key)
+        if entry.kind != "line-art" or node is None:
+            return ()
+        return tuple(key_of(mask) for mask in documents.colorize_masks(node))
 
     def primary(self) -> Any:
         """The layer of the primary input, or None."""
@@ -210,7 +217,7 @@ class DocumentState:
             self.note_active()
             return self._primary_key()
         if entry.kind == "scribbles":
-            return self.scribbles_key()
+            return self.scribbles_key() or self._colorize_mask_key()
         return self._mask_key() if entry.kind == "mask" else None
 
     def _mask_key(self) -> Optional[str]:
@@ -245,6 +252,12 @@ class DocumentState:
             if node.name().lower().startswith(SCRIBBLES.lower()):
                 return key_of(node)
         return None
+
+    def _colorize_mask_key(self) -> Optional[str]:
+        """The topmost Colorize Mask of the line art."""
+        lines = self.primary()
+        masks = documents.colorize_masks(lines) if lines is not None else []
+        return key_of(masks[0]) if masks else None
 
     def _chosen_mask(self) -> str:
         """The layer that the artist chose as the mask."""

@@ -1,12 +1,13 @@
 """Krita's documents: finding layers, and reading what the artist sees of them."""
 
 import zlib
-from typing import Any, Dict, Generator, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, Generator, Iterator, List, NamedTuple, Optional, Tuple
 
 from krita import Krita, Palette
 
+from .colours import KeyStrokes, has_strokes, pixel_of
 from .ipc.errors import LimnerError
-from .pixels import CHANNELS, MASK, SRGB, Format, Pixels, strips
+from .pixels import MASK, SRGB, Format, Pixels, strips
 from .profiles import Profiles
 from .qt import QByteArray, QUuid
 
@@ -58,14 +59,23 @@ def node_of(document: Any, key: str) -> Any:
     return document.nodeByUniqueID(QUuid(key)) if key.startswith("{") else None
 
 
-def layers(document: Any) -> List[Tuple[int, Any]]:
+def layers(document: Any, colorize_masks: bool = False) -> List[Tuple[int, Any]]:
     """All layers from top to bottom, as the layer list shows them, each with its depth."""
-    return list(_below(document.rootNode(), 0))
+    return [
+        (depth, node)
+        for depth, node in _below(document.rootNode(), 0)
+        if colorize_masks or not has_strokes(node)
+    ]
+
+
+def colorize_masks(layer: Any) -> List[Any]:
+    """The Colorize Masks of a layer and of all that lies in it, from top to bottom."""
+    return [node for _, node in _below(layer, 0) if has_strokes(node)]
 
 
 def _below(parent: Any, depth: int) -> Iterator[Tuple[int, Any]]:
     for node in reversed(parent.childNodes()):
-        if node.type() in LAYER_TYPES:
+        if node.type() in LAYER_TYPES or has_strokes(node):
             yield depth, node
             yield from _below(node, depth + 1)
 
@@ -143,10 +153,14 @@ def read(document: Any, source: Source, profiles: Profiles) -> Reading:
 def _read_whole(document: Any, source: Source) -> Generator[Optional[int], None, Optional[Pixels]]:
     """The pixels, or None where they changed meanwhile; from a copy where something is left out."""
     yield from wait_until_idle(document)
-    left_out = [key for key in source.without if node_of(document, key) is not None]
+    node = node_of(document, source.key)
+    if has_strokes(node):
+        return (yield from _read_strokes(document, source))
+    masks = [node_of(document, key) for key in source.without]
+    left_out = [key_of(mask) for mask in masks if mask is not None and mask.visible()]
     if source.with_below:
         left_out += [key_of(node) for node in _above(_require(document, source))]
-    if not left_out:
+    if not left_out or _is_bare(node, source):
         return (yield from _read_strips(document, source))
     copy = document.clone()
     try:
@@ -174,20 +188,56 @@ def _read_strips(
         node = _require(seen, source)
         # The projection is the layer with its masks, the whole group, or the whole document.
         take = seen.pixelData if source.with_below else node.projectionPixelData
+        if _is_bare(node, source):
+            take = node.pixelData
         name, own = node.name(), format_of(seen if source.with_below else node)
     rows = list(strips(width, height, take(0, 0, 1, 1).size()))
+    parts = yield from _take(document, take, width, rows, copy is None)
+    return None if parts is None else Pixels(source.role, name, width, height, own, parts)
+
+
+def _is_bare(node: Any, source: Source) -> bool:
+    """Whether a paint layer shows no masks but those left out, and so nothing but its pixels."""
+    if source.with_below or node is None or node.type() != "paintlayer":
+        return False
+    shown = {key_of(mask) for mask in node.childNodes() if mask.visible()}
+    return bool(shown) and shown <= set(source.without)
+
+
+def _read_strokes(
+    document: Any, source: Source
+) -> Generator[Optional[int], None, Optional[Pixels]]:
+    """What is painted on a Colorize Mask; None where it changed between two readings."""
+    mask, width, height = _require(document, source), document.width(), document.height()
+    strokes = KeyStrokes(mask)
+    rows = list(strips(width, height, strokes.pixel_bytes))
+    parts = yield from _take(document, strokes.take, width, rows, again=True)
+    if parts is None:
+        return None
+    strokes.require_painted()
+    return Pixels(source.role, mask.name(), width, height, strokes.format, parts, strokes.remarks)
+
+
+def _take(
+    document: Any,
+    take: Callable[[int, int, int, int], QByteArray],
+    width: int,
+    rows: List[Tuple[int, int]],
+    again: bool,
+) -> Generator[Optional[int], None, Optional[List[QByteArray]]]:
+    """The bytes of strips. again: to look twice; None where they changed in between."""
     parts = []
     for top, count in rows:
         parts.append(take(0, top, width, count))
         yield None
-    if len(parts) > 1 and copy is None:
+    if len(parts) > 1 and again:
         # Krita tells nobody that a layer changed, so a second reading has to find out.
         yield from wait_until_idle(document)
         for (top, count), part in zip(rows, parts):
             if take(0, top, width, count) != part:
                 return None
             yield None
-    return Pixels(source.role, name, width, height, own, parts)
+    return parts
 
 
 def wait_until_idle(document: Any, copy: Any = None) -> Generator[Optional[int], None, None]:
@@ -252,7 +302,8 @@ def _converted(pixels: Pixels) -> Reading:
     finally:
         helper.setModified(False)
         helper.close()
-    return pixels._replace(format=target, strips=parts, converted=True)
+    remark = f"Krita converted “{pixels.name}” to sRGB for this."
+    return pixels._replace(format=target, strips=parts, remarks=(*pixels.remarks, remark))
 
 
 def _krita_pixel_bytes(pixels: Pixels) -> int:
@@ -272,22 +323,16 @@ def _read_palette(source: Source) -> Reading:
         raise LimnerError(
             "missing-input", f"The palette '{name}' is gone.", "Choose another one and run again."
         )
-    palette, colours = Palette(resource), bytearray()
+    palette, colours, own = Palette(resource), bytearray(), Format("RGBA", "U16", SRGB)
     for index in range(palette.colorsCountTotal()):
         swatch = palette.colorSetEntryByIndex(index)
         if swatch is not None and swatch.isValid():
-            colour = swatch.color()
-            colour.setColorSpace("RGBA", "U16", SRGB)
-            # `components` are in the order of the bytes, as in a layer.
-            for component in colour.components():
-                colours += min(65535, max(0, round(component * 65535))).to_bytes(2, "little")
+            colours += pixel_of(swatch.color(), own)
         if index % 64 == 63:
             yield None
-    pixel = 2 * CHANNELS["RGBA"]
     if not colours:
         raise LimnerError(
             "empty-layer", f"The palette '{name}' is empty.", "Choose another one and run again."
         )
-    count = len(colours) // pixel
-    own = Format("RGBA", "U16", SRGB)
+    count = len(colours) // own.pixel_bytes
     return Pixels(source.role, name, count, 1, own, [QByteArray(bytes(colours))])

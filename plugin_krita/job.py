@@ -68,7 +68,7 @@ class Job(QObject):
         self._state, self._engine, self._profiles = state, engine, profiles
         self._operation, self._params = state.operation, state.values()
         self._sources, self._mask_place = state.sources(), state.mask_place
-        self._converted: List[str] = []
+        self._remarks: List[str] = []
         self._cancelled = threading.Event()
         self._over = False
         self._turns: Optional[Turns] = None
@@ -109,8 +109,7 @@ class Job(QObject):
         for source in (primary, *self._sources[1:]):
             read = yield from documents.read(document, source, self._profiles)
             pixels.append(read)
-            if read.converted and read.name not in self._converted:
-                self._converted.append(read.name)
+            self._remarks += [remark for remark in read.remarks if remark not in self._remarks]
         own = any(source.key == primary.key for source in self._sources[1:])
         canvas = (document.width(), document.height())
         request = Request(self._operation, self._params, pixels, canvas, own, self.live)
@@ -149,7 +148,7 @@ class Job(QObject):
             f"{self._operation.title}: {placed.what}, {seconds:.1f} s.",
             *answer.notes,
             *placed.remarks,
-            *(f"Krita converted “{name}” to sRGB for this." for name in self._converted),
+            *self._remarks,
             "Undo once to remove the result"
             + (f", {placed.steps} times for all of it." if placed.steps > 1 else "."),
         ]

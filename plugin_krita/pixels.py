@@ -4,7 +4,7 @@ Krita keeps whole-number RGB as BGRA and float RGB as RGBA.
 """
 
 import mmap
-from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from .ipc.planes import DEPTH_BYTES, Buffer, Plane
 
@@ -18,6 +18,8 @@ CHANNELS = {"RGBA": 4, "GRAYA": 2, MASK: 1}
 DEPTHS = {"U8": "u8", "U16": "u16", "F16": "f16", "F32": "f32"}
 OPAQUE = {"U8": 0xFF, "U16": 0xFF, "F16": 0x3C, "F32": 0x3F}
 """The highest byte of an alpha sample that is 1 (for floats: or a little less or more)."""
+HALF = bytes(128) + b"\xff" * 128
+"""What 8-bit coverages become: nothing or all, from half on."""
 
 SRGB, GREY, LINEAR = (
     "sRGB-elle-V2-srgbtrc.icc",
@@ -39,9 +41,14 @@ class Format(NamedTuple):
         return self.model in CHANNELS and self.depth in DEPTHS
 
     @property
+    def sample_bytes(self) -> int:
+        """Size of a channel of a pixel in bytes."""
+        return DEPTH_BYTES[DEPTHS[self.depth]]
+
+    @property
     def pixel_bytes(self) -> int:
         """Size of a pixel in bytes."""
-        return CHANNELS[self.model] * DEPTH_BYTES[DEPTHS[self.depth]]
+        return CHANNELS[self.model] * self.sample_bytes
 
     @property
     def is_bgra(self) -> bool:
@@ -65,7 +72,7 @@ class Format(NamedTuple):
 class Pixels(NamedTuple):
     """What was read of a layer.
 
-    strips: from top to bottom, together the whole canvas. converted: whether Krita converted them.
+    strips: from top to bottom, together the whole canvas. remarks: what the artist should know.
     """
 
     role: str
@@ -74,7 +81,7 @@ class Pixels(NamedTuple):
     height: int
     format: Format
     strips: Sequence[Buffer]
-    converted: bool = False
+    remarks: Tuple[str, ...] = ()
 
 
 class Drawn(NamedTuple):
@@ -159,6 +166,28 @@ def swapped(data: Buffer, depth: str) -> bytearray:
         result[blue::pixel] = source[red::pixel]
         result[red::pixel] = source[blue::pixel]
     return result
+
+
+def painted(strokes: Iterable[Tuple[bytes, bytes]], size: int) -> bytes:
+    """`size` bytes of pixels, 0 but for strokes; later strokes lie over earlier ones.
+
+    strokes: a pixel, and how much of each pixel it covers, 8 bit; less than half is nothing.
+    """
+    pixels = 0
+    for pixel, cover in strokes:
+        if is_painted(cover):
+            where, full = bytearray(size), cover.translate(HALF)
+            for byte in range(len(pixel)):
+                where[byte :: len(pixel)] = full
+            colour = int.from_bytes(pixel * len(cover), "little")
+            pixels ^= (pixels ^ colour) & int.from_bytes(where, "little")
+    return pixels.to_bytes(size, "little")
+
+
+def is_painted(cover: bytes) -> bool:
+    """Whether a stroke covers half of any pixel, or more; 8 bit."""
+    # Python tells at once whether all bytes are ASCII: less than 128.
+    return not cover.isascii()
 
 
 def is_paper(pixels: Pixels) -> bool:

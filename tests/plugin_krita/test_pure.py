@@ -89,6 +89,29 @@ def test_paper_is_told_from_ink_on_nothing(depth: str) -> None:
     assert not pixels.is_paper(krita_pixels("RGBA", depth, ink))
 
 
+@given(
+    count=st.integers(1, 40),
+    strokes=st.lists(st.binary(min_size=4, max_size=4), max_size=5),
+    seed=st.integers(0, 99),
+)
+def test_later_strokes_lie_over_earlier_ones(count: int, strokes: list[bytes], seed: int) -> None:
+    covers = np.random.default_rng(seed).integers(0, 256, (len(strokes), count), np.uint8)
+    wanted = np.zeros((count, 4), np.uint8)
+    for pixel, cover in zip(strokes, covers, strict=True):
+        wanted[cover >= 128] = tuple(pixel)
+
+    pairs = [(pixel, cover.tobytes()) for pixel, cover in zip(strokes, covers, strict=True)]
+    assert pixels.painted(pairs, 4 * count) == wanted.tobytes()
+
+
+def test_a_stroke_counts_from_half_on() -> None:
+    assert not pixels.is_painted(bytes([0, 127]))
+    assert pixels.is_painted(bytes([0, 128]))
+    assert pixels.painted([(b"abcdefgh", bytes([127, 128]))], 16) == bytes(8) + b"abcdefgh"
+    # Of a colour that is gone, Krita gives nothing.
+    assert pixels.painted([(b"abcd", b"")], 4) == bytes(4)
+
+
 def test_profiles_are_found_by_their_names(tmp_path: Path) -> None:
     made = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     (tmp_path / "deeper").mkdir()

@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from krita import Krita, Palette, Selection
+from krita import Krita, ManagedColor, Palette, Selection
 from limner import turns
 
 if int(Krita.instance().version().split(".")[0]) >= 6:
@@ -16,7 +16,7 @@ else:
     from PyQt5.QtWidgets import QComboBox, QWidget
 
 ERRORS = []
-MASKS = ("selectionmask", "transparencymask")
+MASKS = ("selectionmask", "transparencymask", "colorizemask")
 
 
 def _document():
@@ -164,6 +164,74 @@ def projection(path, file):
     document.waitForDone()
     data = layer.projectionPixelData(0, 0, document.width(), document.height())
     Path(file).write_bytes(bytes(data))
+
+
+def add_colorize_mask(path, name, colours, transparent, file):
+    """Adds a Colorize Mask to a layer.
+
+    colours: 8-bit sRGB. transparent: index of the one that means so, or -1. file: number of each
+    pixel's stroke, 0 for none. Krita does not compute it yet.
+    """
+    document = _document()
+    mask = document.createColorizeMask(name)
+    _layer(path).addChildNode(mask, None)
+    own = mask.colorModel(), mask.colorDepth(), mask.colorProfile()
+    managed = [_managed(colour, own) for colour in colours]
+    mask.initializeKeyStrokeColors(managed, transparent)
+    strokes = Path(file).read_bytes()
+    frame = 0, 0, document.width(), document.height()
+    for number, colour in enumerate(managed, 1):
+        cover = strokes.translate(bytes(255 * (value == number) for value in range(256)))
+        mask.setKeyStrokePixelData(QByteArray(cover), colour, *frame)
+    document.waitForDone()
+
+
+def add_transparency_mask(path, x, y, width, height):
+    """Has a layer seen nowhere but there."""
+    document, selection = _document(), Selection()
+    selection.select(x, y, width, height, 255)
+    mask = document.createTransparencyMask("Window")
+    mask.setSelection(selection)
+    _layer(path).addChildNode(mask, None)
+    document.waitForDone()
+
+
+def _managed(rgb, own):
+    colour = ManagedColor("RGBA", "U8", "sRGB-elle-V2-srgbtrc.icc")
+    colour.setComponents([*(code / 255 for code in reversed(rgb)), 1.0])
+    colour.setColorSpace(*own)
+    return colour
+
+
+def edit_strokes(path):
+    """Does what the artist does to paint on a Colorize Mask."""
+    mask = _layer(path)
+    _document().setActiveNode(mask)
+    mask.setEditKeyStrokes(True)
+
+
+def show_colours(path):
+    """Has Krita compute a Colorize Mask, and shows what comes of it."""
+    document, mask = _document(), _layer(path)
+    mask.updateMask()
+    mask.setEditKeyStrokes(False)
+    mask.setShowOutput(True)
+    document.waitForDone()
+    document.refreshProjection()
+    document.waitForDone()
+
+
+def colorize_mask(path, file):
+    """Writes a Colorize Mask's strokes into a file, one after another; returns all else of it."""
+    document, mask = _document(), _layer(path)
+    colours, frame = mask.keyStrokesColors(), (0, 0, document.width(), document.height())
+    strokes = [bytes(mask.keyStrokePixelData(colour, *frame)) for colour in colours]
+    Path(file).write_bytes(b"".join(strokes))
+    return [
+        [colour.components() for colour in colours],
+        mask.transparencyIndex(),
+        [mask.visible(), mask.showOutput(), mask.editKeyStrokes()],
+    ]
 
 
 def show(path, visible):
