@@ -5,17 +5,19 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Hashable, Sequence
 from functools import partial
+from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from engine.imaging.parting import Seeds, part
+from engine.imaging.parting import Ground, Seeds, part
 from engine.imaging.regions import Parts, Regions
 from engine.imaging.scribbles import Hints
 
 Labels = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
+T = TypeVar("T")
 
 # A stroke means the region that holds most of it, and those that hold at least this share of that.
 _ALSO_MEANT = 0.25
@@ -26,12 +28,21 @@ _MOSTLY_PAINTED = 0.3
 # Colour spreads through a line only to a region at most this many times as large.
 _SPREAD = 4.0
 
-Keep = Callable[[Hashable, Callable[[], Labels]], Labels]
-"""Gives what is kept under a key; makes it where there is nothing yet."""
+
+class Keep(Protocol):
+    """Gives what is kept under a key; makes it where there is nothing yet."""
+
+    def __call__(self, key: Hashable, make: Callable[[], T], /) -> T:
+        """What is kept, or made."""
+
+
+def keep_nothing(_: Hashable, make: Callable[[], T]) -> T:
+    """Makes it anew each time."""
+    return make()
 
 
 def assign(
-    regions: Regions, asked: Sequence[Hints], keep: Keep = lambda _, make: make()
+    regions: Regions, asked: Sequence[Hints], keep: Keep = keep_nothing
 ) -> tuple[Parts, Labels]:
     """Gives regions the colours that hints ask for.
 
@@ -60,29 +71,22 @@ def _cut(
     meant: N x 2 (stroke, region). shared: the regions' labels.
     """
     regions, labels = parts.regions, parts.labels.copy()
-    region, areas = [parts.region], [parts.areas.copy()]
-    colour_of_part, count = [colours], parts.count
+    region_of_part, colour_of_part = parts.region.tolist(), colours.tolist()
     region_of_mark = regions.labels.ravel()[hints.place]
-    for whole in shared.tolist():
-        box = regions.boxes[whole - 1]
-        strokes = meant[meant[:, 1] == whole, 0]
-        distinct_colours, colour_of_seed = np.unique(
-            hints.colour_of_stroke[strokes], return_inverse=True
-        )
-        seeds = Seeds.of(hints, region_of_mark == whole, strokes, box, colour_of_seed + 1)
-        pieces = keep((whole, seeds.digest()), partial(part, regions, whole, box, seeds))
-        new = np.arange(count + 1, count + len(distinct_colours))
-        number = np.concatenate([[0, whole], new]).astype(np.int32)
-        np.copyto(labels[box], number[pieces], where=pieces > 0)
-        paper = np.bincount(pieces[~regions.ink[box]], minlength=len(number))
-        areas[0][whole] = paper[1]
-        areas.append(paper[2:])
-        region.append(np.full(len(new), whole, np.int32))
-        colours[whole] = distinct_colours[0]
-        colour_of_part.append(distinct_colours[1:])
-        count += len(new)
-    cut = Parts(regions, labels, np.concatenate(region), np.concatenate(areas))
-    return cut, np.concatenate(colour_of_part).astype(np.int32)
+    for region in shared.tolist():
+        box = regions.boxes[region - 1]
+        strokes = meant[meant[:, 1] == region, 0]
+        (first, *others), number = np.unique(hints.colour_of_stroke[strokes], return_inverse=True)
+        seeds = Seeds.of(hints, region_of_mark == region, strokes, box, number + 1)
+        ground = keep(region, partial(Ground.of, regions, region, box))
+        pieces = keep((region, seeds.digest()), partial(part, ground, seeds))
+        # The first piece keeps the region's label, and so does all around the region.
+        np.copyto(labels[box], pieces + (len(region_of_part) - 2), where=pieces > 1)
+        colour_of_part[region] = first
+        colour_of_part += others
+        region_of_part += [region] * len(others)
+    cut = Parts(regions, labels, np.array(region_of_part, np.int32))
+    return cut, np.array(colour_of_part, np.int32)
 
 
 def spread(parts: Parts, colours: Labels) -> Labels:
@@ -92,7 +96,7 @@ def spread(parts: Parts, colours: Labels) -> Labels:
     through a line only to regions that are not much larger. Paper spreads through gaps too, so
     what is open to the page's border stays empty.
     """
-    touching, area = parts.contacts(), parts.areas
+    touching, area = parts.contacts(), parts.regions.areas[parts.region]
     beside: list[list[tuple[int, int, int]]] = [[] for _ in colours]
     for (one, other), opening, border in zip(
         touching.pairs.tolist(), touching.openings.tolist(), touching.borders.tolist(), strict=True

@@ -70,45 +70,75 @@ class Seeds:
         return seeds
 
 
-def part(regions: Regions, region: int, box: Box, seeds: Seeds) -> Labels:
-    """The seeds' colours all over the region that has that label, int32; 0 in the rest of its box.
+@dataclass(frozen=True)
+class Ground:
+    """What parting a region needs to know of it, whatever the seeds.
+
+    inside: H x W in its box, the region. paper: where it has no ink. step: pixels along a block's
+    side. blocks: h x w, those that have anything of it. bare: those with paper alone in and around
+    them. room: h x w, how far a block's middle of the paper is from ink, in pixels.
+    """
+
+    inside: Bools
+    paper: Bools
+    step: int
+    blocks: Bools
+    bare: Bools
+    room: Floats
+
+    @classmethod
+    def of(cls, regions: Regions, region: int, box: Box) -> Ground:
+        """That of the region with that label."""
+        inside = regions.labels[box] == region
+        paper = inside & ~regions.ink[box]
+        room = np.asarray(
+            cv2.distanceTransform(paper.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE),
+            np.float32,
+        )
+        step = math.ceil(math.sqrt(inside.size / _LARGE))
+        if step == 1:
+            return cls(inside, paper, 1, inside, paper, room)
+        shares = _shares(paper, step)
+        # The widest room in a block, as exact as in pixels: passages are told apart by it.
+        widest = cv2.dilate(room, np.ones((step, step), np.uint8), anchor=(0, 0))
+        room = np.asarray(widest, np.float32)[::step, ::step] * (shares > _PAPER)
+        bare = cv2.erode(shares, np.ones((3, 3), np.uint8)) == 1
+        return cls(inside, paper, step, _shares(inside, step) > 0, bare, room)
+
+
+def _shares(image: Bools, step: int) -> Floats:
+    """Which share of each block is set."""
+    height, width = image.shape
+    padded = np.pad(image.view(np.uint8) * np.uint8(255), [(0, -height % step), (0, -width % step)])
+    size = padded.shape[1] // step, padded.shape[0] // step
+    shares = cv2.resize(padded, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(shares, np.float32) / np.float32(255)
+
+
+def part(ground: Ground, seeds: Seeds) -> Labels:
+    """The seeds' colours all over a region, int32; 0 in the rest of its box.
 
     Seeds keep their own pixels.
     """
-    inside = regions.labels[box] == region
-    paper = inside & ~regions.ink[box]
-    step = math.ceil(math.sqrt(inside.size / _LARGE))
-    if step == 1:
-        parts = fill_to_nearest(_grow(inside, paper, seeds.on(inside.shape), seeds.colour))
-    else:
-        parts = _in_blocks(inside, paper, seeds, step)
-    parts[~inside] = 0
+    markers = seeds.on(ground.room.shape, ground.step)
+    blocks = ground.blocks | (markers > 0)
+    parts = fill_to_nearest(_grow(blocks, ground.room, markers, seeds.colour))
+    if ground.step > 1:
+        parts = _enlarged(parts, ground)
+    parts[~ground.inside] = 0
     parts[seeds.rows, seeds.columns] = seeds.colour[seeds.seed]
     return parts
 
 
-def _in_blocks(inside: Bools, paper: Bools, seeds: Seeds, step: int) -> Labels:
-    """Colours grown over blocks of step x step pixels, then for each pixel."""
-    height, width = inside.shape
-    size = -(-height // step), -(-width // step)
-
-    def share(image: Bools) -> Floats:
-        padded = np.pad(
-            image.view(np.uint8) * np.uint8(255), [(0, -height % step), (0, -width % step)]
-        )
-        shares = cv2.resize(padded, size[::-1], interpolation=cv2.INTER_AREA)
-        return np.asarray(shares, np.float32) / np.float32(255)
-
-    markers, papers = seeds.on(size, step), share(paper)
-    within = (share(inside) > 0) | (markers > 0)
-    blocks = fill_to_nearest(_grow(within, papers > _PAPER, markers, seeds.colour))
+def _enlarged(blocks: Labels, ground: Ground) -> Labels:
+    """The colours of blocks for each pixel."""
+    (height, width), step = ground.inside.shape, ground.step
     enlarged = cv2.resize(blocks, None, fx=step, fy=step, interpolation=cv2.INTER_NEAREST)
     parts = np.ascontiguousarray(enlarged[:height, :width], np.int32)
     around, values = np.ones((3, 3), np.uint8), blocks.astype(np.float32)
     mixed = cv2.dilate(values, around) != cv2.erode(values, around)
-    bare = cv2.erode(papers, around) == 1
-    _meet_on_paper(parts, blocks, mixed & bare, step)
-    _meet_in_lines(parts, paper, mixed & ~bare, step)
+    _meet_on_paper(parts, blocks, mixed & ground.bare, step)
+    _meet_in_lines(parts, ground.paper, mixed & ~ground.bare, step)
     return parts
 
 
@@ -175,18 +205,14 @@ def _flow(parts: Labels, rows: Ints, columns: Ints, through: Bools | None) -> No
         rows, columns = rows[~reached], columns[~reached]
 
 
-def _grow(inside: Bools, paper: Bools, seeds: Labels, colour_of_seed: Labels) -> Labels:
+def _grow(inside: Bools, room: Floats, seeds: Labels, colour_of_seed: Labels) -> Labels:
     """Colours grown from seeds over a region; they meet in narrow passages, else halfway.
 
-    inside: H x W, the region; paper: where it has no ink.
+    inside: H x W, the region; room: how far it is from ink.
     """
     from scipy.ndimage import find_objects
     from skimage.segmentation import watershed
 
-    room = np.asarray(
-        cv2.distanceTransform(paper.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE),
-        np.float32,
-    )
     basins = watershed(*_uphill(room, seeds, len(colour_of_seed)), mask=inside)
     hall_of_basin = _halls(room, basins, len(colour_of_seed))
     grown: Labels = colour_of_seed[basins]

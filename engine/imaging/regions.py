@@ -88,19 +88,18 @@ class Parts:
     """Regions, some of them cut into several parts.
 
     labels: int32 H x W, 1 on, as in Regions; a region's first part has its label. region: of each
-    part, by label. areas: pixels of paper in each part, by label.
+    part, by label.
     """
 
     regions: Regions
     labels: Labels
     region: Labels
-    areas: Ints
 
     @classmethod
     def whole(cls, regions: Regions) -> Parts:
         """The regions as they are."""
         every = np.arange(regions.count + 1, dtype=np.int32)
-        return cls(regions, regions.labels, every, regions.areas)
+        return cls(regions, regions.labels, every)
 
     @property
     def count(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,8 @@ from ipc.errors import LimnerError
 Floats = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int32]
 
+
+T = TypeVar("T")
 
 SAMPLE_SIDE = 512
 PAPER_TONES = 0.06
@@ -81,7 +84,7 @@ class LineArt:
         asked: hints of the same colours; the first go first.
         """
 
-        def keep(key: Hashable, make: Callable[[], Labels]) -> Labels:
+        def keep(key: Hashable, make: Callable[[], T]) -> T:
             self.job.checkpoint()
             return self.job.cache.get(("parts", self.layer.digest, regions.gap, key), make)
 
