@@ -171,10 +171,10 @@ class LimnerDocker(DockWidget):
         self._live.setEnabled(document is not None)
         self._live.setChecked(live is not None)
         self._run.setText("Run" if live is None else "Apply")
-        if live is not None:
-            self._preview.show_image(live.picture)
-        else:
-            self._preview.show_image(None if job is None else job.preview)
+        was_hidden = self._preview.isHidden()
+        source = live or job
+        self._preview.show_image(None if source is None else source.picture)
+        self._bring_into_view(self._preview, was_hidden)
 
     def _show_variants(self) -> None:
         """The last result's variants; while a job runs, what they will be replaced by is open."""
@@ -184,9 +184,13 @@ class LimnerDocker(DockWidget):
             state = self._session.state(self._document)
             was_hidden = self._variants.isHidden()
             self._variants.show_variants(variants.present(state), variants.shown(state))
-            if was_hidden and not self._variants.isHidden():
-                # Its place is known once Qt has laid it out.
-                QTimer.singleShot(0, lambda: self._area.ensureWidgetVisible(self._variants))
+            self._bring_into_view(self._variants, was_hidden)
+
+    def _bring_into_view(self, widget: QWidget, was_hidden: bool) -> None:
+        """Scrolls to a widget that appears."""
+        if was_hidden and not widget.isHidden():
+            # Its place is known once Qt has laid it out.
+            QTimer.singleShot(0, lambda: self._area.ensureWidgetVisible(widget))
 
     def _show_operation(self) -> None:
         """The forms of the document's operation, with its values."""

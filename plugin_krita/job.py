@@ -80,7 +80,7 @@ class Job(QObject):
 
     @property
     def picture(self) -> Optional[QImage]:
-        """What a live job's result looks like, as far as that is known."""
+        """What the result looks like, as far as that is known."""
         return self.preview if self.answer is None else self.answer.picture
 
     def place(self) -> None:

@@ -16,6 +16,7 @@ else:
     from PyQt5.QtWidgets import QComboBox, QWidget
 
 ERRORS = []
+USED_STEPS = []
 MASKS = ("selectionmask", "transparencymask", "colorizemask")
 
 
@@ -355,6 +356,17 @@ def thumbnail(row, file):
     item.icon().pixmap(item.icon().availableSizes()[0]).save(file)
 
 
+def preview(file):
+    """Writes the docker's preview into a file; False where it shows none."""
+    label = _widget("limner_preview")
+    return label.isVisibleTo(_docker()) and label.pixmap().save(file)
+
+
+def is_shown(name):
+    """Whether a widget of the docker is shown."""
+    return _widget(name).isVisibleTo(_docker())
+
+
 def visible(path):
     """Whether a layer is shown, as far as it is up to the layer itself."""
     return _layer(path).visible()
@@ -424,6 +436,8 @@ class Stopwatch:
         self.timer.start(5)
         self._step = turns.Turns._step
         turns.Turns._step = self._timed(self._step)
+        # A timer that waits for a method does not keep its function alive.
+        USED_STEPS.append(turns.Turns._step)
 
     def stop(self):
         self.timer.stop()
