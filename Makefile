@@ -3,7 +3,7 @@ PYTHON ?= python3
 PY := .venv/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint editors bench
+.PHONY: demo test lint editors bench bench-flats
 
 demo: .venv/installed
 	$(PY) -m engine.cli demo --output demo
@@ -25,6 +25,10 @@ editors: .venv/installed-dev
 
 bench: .venv/installed-dev
 	$(PY) -m benchmarks
+
+# make bench-flats OPTIONS="--drawings 8 --skip 24 --size 2048"; table and pictures come to sheets/.
+bench-flats: .venv/installed-dev
+	$(PY) -m benchmarks.flats $(OPTIONS)
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

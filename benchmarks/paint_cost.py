@@ -11,8 +11,6 @@ import argparse
 import json
 import statistics
 import tempfile
-import threading
-import time
 from collections.abc import Iterator, Mapping
 from os import getpid
 from pathlib import Path
@@ -20,11 +18,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from benchmarks import peers
 from benchmarks.networks import apart
-from benchmarks.paint import Bytes, Case, make_cases
+from benchmarks.paint import make_cases
+from benchmarks.peers import Bytes, Case
 from engine import machine
 from engine.job import Cache
-from engine.run import run_operation
 from ipc import catalog
 from ipc.catalog import Value
 from ipc.planes import Plane
@@ -91,14 +90,14 @@ def measure(
     operation: str, params: Mapping[str, Value], drawing: Path, side: int
 ) -> dict[str, float]:
     """Seconds of the first run and of later ones, and the memory that the first adds."""
-    run(operation, params, *planes_of(drawing, WARM, 0), Cache(0))
+    peers.run(operation, params, planes_of(drawing, WARM, 0), Cache(0))
     cache = Cache(machine.keep_budget())
     given = planes_of(drawing, side, 0)
     before = machine.memory_of(getpid())
-    first = run(operation, params, *given, cache)
+    _, first = peers.run(operation, params, given, cache)
     added = max(machine.peak_memory() - before, 2**20)
     again = [
-        run(operation, params, *planes_of(drawing, side, more), cache)
+        peers.run(operation, params, planes_of(drawing, side, more), cache)[1]
         for more in range(1, MORE + 1)
     ]
     return dict(zip(FIGURES, (first, statistics.median(again), added / 2**20), strict=True))
@@ -122,26 +121,6 @@ def with_more(strokes: Bytes, others: Bytes, more: int) -> Bytes:
     _, number = cv2.connectedComponents(added.astype(np.uint8))
     chosen = (number > 0) & (number <= more)
     return np.where(chosen[..., None], others, strokes)
-
-
-def run(
-    operation: str, params: Mapping[str, Value], line: Plane, strokes: Plane, cache: Cache
-) -> float:
-    """Seconds of a run; the digests of its inputs are known when it starts, as in the engine."""
-    digests = [plane.digest for plane in (line, strokes)]
-    start = time.perf_counter()
-    run_operation(
-        operation,
-        params,
-        [line, strokes],
-        (line.width, line.height),
-        cache=cache,
-        on_progress=lambda *_: None,
-        cancelled=threading.Event(),
-        outputs=[catalog.operation(operation).outputs[0].role],
-        digests=digests,
-    )
-    return time.perf_counter() - start
 
 
 if __name__ == "__main__":

@@ -81,7 +81,8 @@ class Job(QObject):
     @property
     def picture(self) -> Optional[QImage]:
         """What the result looks like, as far as that is known."""
-        return self.preview if self.answer is None else self.answer.picture
+        answered = self.answer is not None and self.answer.picture is not None
+        return self.answer.picture if answered else self.preview
 
     def place(self) -> None:
         """Puts the answer into the document."""

@@ -1,9 +1,10 @@
-"""A Krita plug-in that colours line art with the Colorize Mask as it comes, and quits.
+"""A Krita plug-in that colours line art with the Colorize Mask, and quits.
 
-$COLORIZE_TASKS names a folder: tasks.json lists sizes and colours; for task N, N.ink is the line
-art and N.strokes the number of each pixel's colour, 0 for none. N.colours and results.json, which
-holds the seconds of each task or what went wrong, come back. Pixels are 8-bit BGRA. The standard
-library alone, as nothing else is sure to be where Krita is.
+$COLORIZE_TASKS names a folder. tasks.json lists sizes and colours, and edge_size and clean_up where
+the mask is to detect edges; for task N, N.ink is the line art and N.strokes the number of each
+pixel's colour, 0 for none. N.colours and results.json, which holds the seconds of each task or what
+went wrong, come back. Pixels are 8-bit BGRA. The standard library alone, as nothing else is sure to
+be where Krita is.
 """
 
 import json
@@ -16,7 +17,7 @@ from krita import Extension, Krita, ManagedColor
 from PyQt5.QtCore import QByteArray, QTimer
 
 
-def colorize(document, ink, strokes, colours) -> tuple:
+def colorize(document, ink, strokes, task) -> tuple:
     """The mask's colours, and the seconds from its start on."""
     frame = 0, 0, document.width(), document.height()
     layer = document.createNode("ink", "paintlayer")
@@ -24,8 +25,12 @@ def colorize(document, ink, strokes, colours) -> tuple:
     layer.setPixelData(QByteArray(ink), *frame)
     mask = document.createColorizeMask("colours")
     layer.addChildNode(mask, None)
+    if "edge_size" in task:
+        mask.setUseEdgeDetection(True)
+        mask.setEdgeDetectionSize(task["edge_size"])
+        mask.setCleanUpAmount(task["clean_up"])
     mask.setEditKeyStrokes(True)
-    managed = [managed_color(colour) for colour in colours]
+    managed = [managed_color(colour) for colour in task["colours"]]
     mask.initializeKeyStrokeColors(managed)
     for number, colour in enumerate(managed, 1):
         stroke = strokes.translate(bytes(255 * (value == number) for value in range(256)))
@@ -57,7 +62,7 @@ def work_through(folder) -> list:
         document = Krita.instance().createDocument(width, height, "task", "RGBA", "U8", "", 96.0)
         document.setBatchmode(True)
         ink, strokes = ((folder / f"{number}.{kind}").read_bytes() for kind in ("ink", "strokes"))
-        pixels, spent = colorize(document, ink, strokes, task["colours"])
+        pixels, spent = colorize(document, ink, strokes, task)
         (folder / f"{number}.colours").write_bytes(pixels)
         seconds.append(spent)
         document.setModified(False)
