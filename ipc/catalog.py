@@ -174,6 +174,7 @@ class Operation:
 
 _LINE_ART = Input("line-art", "line-art", "The lines; ink on paper or on nothing.", required=True)
 _SCRIBBLES = Input("scribbles", "scribbles", "Strokes of colour, one or more per area.")
+_CLEAR = Input("clear", "image", "Strokes of any colour where no colour shall be.")
 _FLATS = Input("flats", "image", "A flats layer coloured earlier; its areas keep their colour.")
 _MASK = Input("mask", "mask", "Limits the result; white is inside, soft edges count.")
 _PALETTE = Input("palette", "palette", "Colours to choose from: a palette file or a picture of it.")
@@ -197,6 +198,7 @@ CATALOG: Tuple[Operation, ...] = (
         (
             _LINE_ART,
             _SCRIBBLES,
+            _CLEAR,
             _FLATS,
             _PALETTE,
             _MASK,
@@ -220,16 +222,36 @@ CATALOG: Tuple[Operation, ...] = (
                 choices=("hard", "smooth"),
             ),
             Parameter(
+                "under-lines",
+                "int",
+                0,
+                "Under lines",
+                "How far colour reaches under the lines; 0 is to their middle.",
+                minimum=0,
+                maximum=100,
+                unit="px",
+            ),
+            Parameter(
                 "layers",
                 "choice",
                 "one",
                 "Layers",
-                "All colours on one layer, or one layer per colour.",
-                choices=("one", "per-colour"),
+                "One layer, one for each colour, or a group of these for each figure.",
+                choices=("one", "per-colour", "per-figure"),
+            ),
+            Parameter(
+                "show-gaps",
+                "bool",
+                False,
+                "Show gaps",
+                "Adds a layer that shows which gaps were closed and which areas have no colour.",
             ),
         ),
         (
             Output("flats", "layers", "Flats", "Flat colours, lines left out.", exact=True),
+            Output(
+                "gaps", "layers", "Gaps", "Closed gaps and empty areas, to look at.", exact=True
+            ),
             Output("labels", "labels", "Regions", "Number of each pixel's region.", exact=True),
         ),
     ),

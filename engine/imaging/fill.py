@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from engine.imaging.lines import line_width
 from engine.imaging.parting import Ground, Seeds, part
 from engine.imaging.regions import Parts, Regions
 from engine.imaging.scribbles import Hints
@@ -27,6 +28,8 @@ _INSIDE = 0.9
 _MOSTLY_PAINTED = 0.3
 # Colour spreads through a line only to a region at most this many times as large.
 _SPREAD = 4.0
+# A region smaller than so many squares as wide as a line is a crumb, between hatches for instance.
+_CRUMB = 9.0
 
 
 class Keep(Protocol):
@@ -127,19 +130,44 @@ def spread(parts: Parts, colours: Labels) -> Labels:
     return colours
 
 
+def figures(parts: Parts, colours: Labels, most: int) -> Labels:
+    """The figure that each part belongs to, by label: coloured regions that touch are one.
+
+    colours: of each part, 0 = none. Figures count from 1 on, the largest first; the last of `most`
+    is all smaller ones. 0 is the background: regions at the page's border, and what has no colour.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    count = parts.regions.count + 1
+    drawn = np.zeros(count, bool)
+    drawn[parts.region[(colours > 0) & ~parts.at_border()]] = True
+    drawn[parts.region[parts.at_border()]] = False
+    pairs = parts.region[parts.contacts().pairs]
+    one, other = pairs[drawn[pairs].all(axis=1)].T
+    graph = coo_array((np.ones(len(one), bool), (one, other)), shape=(count, count))
+    figure = connected_components(graph, directed=False)[1]
+    area = np.bincount(figure, np.where(drawn, parts.regions.areas, 0))
+    rank = np.empty(len(area), np.int32)
+    rank[np.argsort(-area, kind="stable")] = np.arange(1, len(area) + 1)
+    found: Labels = np.where(drawn, np.minimum(rank[figure], most), 0)[parts.region]
+    return found.astype(np.int32)
+
+
 def distinct(regions: Regions, palette: Floats | None) -> tuple[Floats, Labels]:
     """Colours that tell neighbours apart, N x 3, and the number of each region's, by label.
 
     palette: N x 3, used in turn, or None for a colour of its own for each region. Regions at the
-    page's border stay empty.
+    page's border stay empty; crumbs between lines take a neighbour's colour.
     """
     parts, area = Parts.whole(regions), regions.areas
-    wanted = np.flatnonzero(~parts.at_border() & (np.arange(len(area)) > 0))
+    crumb = _CRUMB * line_width(regions.ink) ** 2
+    wanted = np.flatnonzero(~parts.at_border() & (np.arange(len(area)) > 0) & (area >= crumb))
     wanted = wanted[np.argsort(-area[wanted], kind="stable")]
     colours = np.zeros(regions.count + 1, np.int32)
     if palette is None:
         colours[wanted] = np.arange(1, len(wanted) + 1)
-        return _golden_hues(len(wanted)), colours
+        return _golden_hues(len(wanted)), spread(parts, colours)
     beside: list[list[int]] = [[] for _ in colours]
     for one, other in parts.contacts().pairs.tolist():
         beside[one].append(other)
@@ -151,7 +179,7 @@ def distinct(regions: Regions, palette: Floats | None) -> tuple[Floats, Labels]:
         colour = 1 + np.lexsort((uses[1:], taken[1:] > 0))[0]
         colours[region] = colour
         uses[colour] += 1
-    return palette, colours
+    return palette, spread(parts, colours)
 
 
 def _golden_hues(count: int) -> Floats:

@@ -48,6 +48,16 @@ class Hints:
         """What it takes to keep it."""
         return self.place.nbytes + self.stroke.nbytes + self.colour_of_stroke.nbytes
 
+    def joined(self, other: Hints) -> Hints:
+        """These and other hints of the same colours; of pixels that both have these say."""
+        new = ~np.isin(other.place, self.place)
+        strokes = len(self.colour_of_stroke) - 1
+        place = np.concatenate([self.place, other.place[new]])
+        stroke = np.concatenate([self.stroke, other.stroke[new] + strokes]).astype(np.int32)
+        order = np.argsort(place, kind="stable")
+        colours = np.concatenate([self.colour_of_stroke, other.colour_of_stroke[1:]])
+        return replace(self, place=place[order], stroke=stroke[order], colour_of_stroke=colours)
+
     def renumbered(self, number: Labels, colours: Floats) -> Hints:
         """The same strokes, colour k now being colours[number[k] - 1]; number[0] is 0."""
         return replace(self, colour_of_stroke=number[self.colour_of_stroke], colours=colours)

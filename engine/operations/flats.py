@@ -7,7 +7,7 @@ a colour that its neighbours have not, from the palette where there is one.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +16,10 @@ from engine.imaging import fill
 from engine.imaging.color import coverage
 from engine.imaging.naming import NAMES, name_probabilities
 from engine.imaging.palettes import swatches
-from engine.imaging.regions import Parts, fill_to_nearest
+from engine.imaging.regions import Parts, Regions, fill_to_nearest
+from engine.imaging.scribbles import Hints
 from engine.job import Job, Layer
-from engine.operations.line_art import LineArt, hints
+from engine.operations.line_art import LineArt, hints, with_clear
 
 Floats = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int32]
@@ -27,10 +28,12 @@ Labels = npt.NDArray[np.int32]
 BYTES_PER_PIXEL = 128
 LAYER_NAME = "Flats"
 MOST_LABELS = 65535
+MOST_FIGURES = 40
+"""Groups of layers; what is smaller than so many figures is in the last one."""
 
 
 def run(job: Job) -> list[Layer]:
-    """The flats as one layer or one per colour, and the region labels.
+    """The flats on one layer or several, what gaps were closed, and the region labels.
 
     Raises LimnerError empty-line-art, bad-parameter for a palette without colours, and Cancelled.
     """
@@ -39,47 +42,117 @@ def run(job: Job) -> list[Layer]:
     art = LineArt(job)
     regions = art.regions
     job.progress(0.5, "scribbles")
-    asked = hints(job, chosen)
+    asked = with_clear(job, hints(job, chosen))
     job.progress(0.6, "colours")
-    if asked and len(asked[0].colours):
-        colours = asked[0].colours
-        parts, colour_of_part = art.assigned(regions, asked)
-        if job.params["unhinted"] == "neighbour":
-            colour_of_part = fill.spread(parts, colour_of_part)
-    else:
-        parts = Parts.whole(regions)
-        colours, colour_of_part = fill.distinct(regions, chosen)
+    colours, parts, colour_of_part = _coloured(job, regions, art, asked, chosen)
     job.progress(0.8, "layers")
     mask = job.input("mask")
     cover = None if mask is None else coverage(mask.raster.rgb, mask.raster.alpha)
-    layers = [
-        replace(layer, metadata={"lines": art.blending})
-        for layer in _colour_layers(job, parts.labels, colour_of_part, colours, cover)
-    ]
+    picture = _Picture(job, art, parts, colour_of_part, colours, cover)
+    layers = [replace(layer, metadata={"lines": art.blending}) for layer in picture.layers()]
     job.checkpoint()
     return [*layers, _labels(parts, cover)] if job.wants("labels") else layers
 
 
-def _colour_layers(
-    job: Job, labels: Labels, colour_of_part: Labels, colours: Floats, cover: Floats | None
-) -> list[Layer]:
-    """The parts in their colours, on one layer or on one for each colour. cover: the mask."""
-    per_colour = job.params["layers"] == "per-colour"
-    table = np.zeros((len(colours) + 1, 4), np.float32)
-    table[1:, :3], table[1:, 3] = colours, 1
-    if job.params["edges"] == "hard":
-        inside = labels if cover is None else np.where(cover >= 0.5, labels, 0)
-        # Part 0 is no part, and so outside the mask.
-        number = np.concatenate([[0], colour_of_part[1:]])
-        if not (per_colour and (shown := number[inside]).any()):
-            return [Layer("flats", LAYER_NAME, inside, exact=True, table=table[number])]
-        return _one_per_colour(shown, (shown > 0).astype(np.float32), colours)
-    shown, alpha = _softened(colour_of_part[labels], cover)
-    if per_colour and shown.any():
-        return _one_per_colour(shown, alpha, colours)
-    pixels = table[shown]
-    pixels[..., 3] = alpha
-    return [Layer("flats", LAYER_NAME, pixels, exact=True)]
+def _coloured(
+    job: Job, regions: Regions, art: LineArt, asked: list[Hints], palette: Floats | None
+) -> tuple[Floats, Parts, Labels]:
+    """Colours, N x 3, the parts, and the number of each part's colour, 0 = none."""
+    if not (asked and len(asked[0].colours)):
+        colours, number = fill.distinct(regions, palette)
+        return colours, Parts.whole(regions), number
+    parts, number = art.assigned(regions, asked)
+    if job.params["unhinted"] == "neighbour":
+        number = fill.spread(parts, number)
+    colours = asked[0].colours
+    if job.input("clear") is not None:
+        # The last colour is that of strokes that ask for none.
+        number = np.where(number == len(colours), 0, number)
+        colours = colours[:-1]
+    return colours, parts, number
+
+
+@dataclass(frozen=True)
+class _Picture:
+    """Parts in their colours, to be made layers. cover: the mask, H x W."""
+
+    job: Job
+    art: LineArt
+    parts: Parts
+    colour_of_part: Labels
+    colours: Floats
+    cover: Floats | None
+
+    def layers(self) -> list[Layer]:
+        """Those that the job asks for, bottom layer first."""
+        labels, form = self._reached(), self.job.params["layers"]
+        hard = self.job.params["edges"] == "hard"
+        if hard and form == "one":
+            table = np.zeros((self.parts.count + 1, 4), np.float32)
+            shown = np.flatnonzero(self.colour_of_part[1:]) + 1
+            table[shown, :3] = self.colours[self.colour_of_part[shown] - 1]
+            table[shown, 3] = 1
+            return [Layer("flats", LAYER_NAME, labels, exact=True, table=table)]
+        # Part 0 is no part, and so has no colour.
+        colour = np.concatenate([[0], self.colour_of_part[1:]])[labels]
+        alpha = (colour > 0).astype(np.float32)
+        if not hard:
+            colour, alpha = _softened(colour, self.cover)
+        if form == "one" or not colour.any():
+            return [Layer("flats", LAYER_NAME, self._pixels(colour, alpha), exact=True)]
+        if form == "per-colour":
+            return self._by_colour(colour, alpha, (LAYER_NAME,))
+        return self._by_figure(colour, alpha)
+
+    def _reached(self) -> Labels:
+        """The part whose colour each pixel has, 0 where it lies too deep in ink or is masked."""
+        labels, reach = self.parts.labels, int(self.job.params["under-lines"])
+        if reach:
+            labels = np.where(self.art.depth <= reach, labels, 0)
+        if self.cover is not None and self.job.params["edges"] == "hard":
+            labels = np.where(self.cover >= 0.5, labels, 0)
+        return labels
+
+    def _pixels(self, colour: Labels, alpha: Floats) -> Floats:
+        """Colour numbers and alpha, H x W each, as H x W x 4."""
+        table = np.concatenate([np.zeros((1, 3), np.float32), self.colours])
+        return np.dstack([table[colour], np.where(colour > 0, alpha, 0)]).astype(np.float32)
+
+    def _by_colour(
+        self, colour: Labels, alpha: Floats, group: tuple[str, ...], x: int = 0, y: int = 0
+    ) -> list[Layer]:
+        """A layer for each colour, cut to where it is; the largest first. x, y: place of it all."""
+        from scipy.ndimage import find_objects
+
+        boxes = find_objects(colour)
+        area = np.bincount(colour.ravel(), minlength=len(self.colours) + 1)[1:]
+        layers = []
+        for number in np.argsort(-area, kind="stable")[: np.count_nonzero(area)]:
+            rows, columns = boxes[number]
+            here = np.where(colour[rows, columns] == number + 1, number + 1, 0)
+            pixels = self._pixels(here, alpha[rows, columns])
+            name = f"{LAYER_NAME} {_name(self.colours[number])}"
+            place = {"x": x + columns.start, "y": y + rows.start}
+            layers.append(Layer("flats", name, pixels, group=group, exact=True, **place))
+        return layers
+
+    def _by_figure(self, colour: Labels, alpha: Floats) -> list[Layer]:
+        """A group of such layers for each figure, the background first."""
+        from scipy.ndimage import find_objects
+
+        figure_of_part = fill.figures(self.parts, self.colour_of_part, MOST_FIGURES)
+        # From 1 on, as softened edges reach where no part is.
+        figure = fill_to_nearest(figure_of_part[self.parts.labels] + 1)
+        layers = []
+        for number, box in enumerate(find_objects(figure)):
+            if box is None:
+                continue
+            here = np.where(figure[box] == number + 1, colour[box], 0)
+            if here.any():
+                name = f"Figure {number}" if number else "Background"
+                place = box[1].start, box[0].start
+                layers += self._by_colour(here, alpha[box], (LAYER_NAME, name), *place)
+        return layers
 
 
 def _softened(colour: Labels, cover: Floats | None) -> tuple[Labels, Floats]:
@@ -91,28 +164,6 @@ def _softened(colour: Labels, cover: Floats | None) -> tuple[Labels, Floats]:
         alpha *= cover
     # Beyond the edge too, so that the softened edge shows no other colour.
     return np.where(alpha > 0, fill_to_nearest(colour), 0), alpha
-
-
-def _one_per_colour(colour: Labels, alpha: Floats, colours: Floats) -> list[Layer]:
-    """A layer for each colour, cut to where it is; the largest first."""
-    from scipy.ndimage import find_objects
-
-    boxes = find_objects(colour)
-    area = np.bincount(colour.ravel(), minlength=len(colours) + 1)[1:]
-    layers = []
-    for number in np.argsort(-area, kind="stable"):
-        if not area[number]:
-            continue
-        box = boxes[number]
-        here = colour[box] == number + 1
-        pixels = np.zeros((*here.shape, 4), np.float32)
-        pixels[here, :3] = colours[number]
-        pixels[here, 3] = alpha[box][here]
-        top, left = box[0].start, box[1].start
-        name = f"{LAYER_NAME} {_name(colours[number])}"
-        group = (LAYER_NAME,)
-        layers.append(Layer("flats", name, pixels, x=left, y=top, group=group, exact=True))
-    return layers
 
 
 def _name(colour: Floats) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeVar
 
@@ -18,7 +18,7 @@ from engine.imaging.raster import Raster
 from engine.imaging.regions import Parts, Regions, find_regions
 from engine.imaging.resample import over, shrink
 from engine.imaging.scribbles import Hints
-from engine.job import Job
+from engine.job import Input, Job
 from ipc.errors import LimnerError
 
 Floats = npt.NDArray[np.float32]
@@ -68,6 +68,17 @@ class LineArt:
     def coverage(self) -> Floats:
         """Share of each pixel that ink covers, H x W in [0, 1]."""
         return ink_coverage(self.layer.raster.rgb, self.layer.raster.alpha)
+
+    @property
+    def depth(self) -> Floats:
+        """How far each pixel lies under ink, in pixels, H x W; 0 on paper."""
+        import cv2
+
+        def measure() -> Floats:
+            ink = self.regions.ink.astype(np.uint8)
+            return np.asarray(cv2.distanceTransform(ink, cv2.DIST_L2, cv2.DIST_MASK_5), np.float32)
+
+        return self.job.cache.get(("depth", self.layer.digest, self.regions.gap), measure)
 
     @cached_property
     def regions(self) -> Regions:
@@ -135,11 +146,7 @@ def hints(job: Job, palette: Floats | None = None) -> list[Hints]:
 
     palette: M x 3; each colour becomes the nearest of these.
     """
-    given = [layer for layer in (job.input("scribbles"), job.input("flats")) if layer is not None]
-    read = [
-        job.cache.get(("hints", layer.digest), lambda: scribbles.read_hints(layer.marks()))  # noqa: B023  called at once
-        for layer in given
-    ]
+    read = [_read(job, layer) for role in ("scribbles", "flats") if (layer := job.input(role))]
     if not read:
         return []
     colours = np.concatenate([layer.colours for layer in read])
@@ -151,3 +158,28 @@ def hints(job: Job, palette: Floats | None = None) -> list[Hints]:
         layer.renumbered(np.concatenate([[0], own]).astype(np.int32), colours)
         for layer, own in zip(read, numbers, strict=True)
     ]
+
+
+def with_clear(job: Job, asked: list[Hints]) -> list[Hints]:
+    """The hints, with the strokes that ask for no colour by a last colour of their own.
+
+    They count as scribbles do.
+    """
+    layer = job.input("clear")
+    if layer is None:
+        return asked
+    before = asked[0].colours if asked else np.zeros((0, 3), np.float32)
+    colours = np.concatenate([before, np.zeros((1, 3), np.float32)])
+    strokes = _read(job, layer)
+    number = np.full(len(strokes.colours) + 1, len(colours), np.int32)
+    number[0] = 0
+    clear = strokes.renumbered(number, colours)
+    asked = [replace(hints, colours=colours) for hints in asked]
+    if job.input("scribbles") is None:
+        return [clear, *asked]
+    return [asked[0].joined(clear), *asked[1:]]
+
+
+def _read(job: Job, layer: Input) -> Hints:
+    """What a layer asks for, from the cache where that is known."""
+    return job.cache.get(("hints", layer.digest), lambda: scribbles.read_hints(layer.marks()))

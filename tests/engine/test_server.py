@@ -314,6 +314,24 @@ def test_progress_comes_while_a_job_waits_and_runs(engine: Engine) -> None:
     assert first.end().code == "cancelled"
 
 
+@pytest.mark.parametrize("wanted", [True, False])
+def test_paintings_are_previewed_where_that_is_wanted(engine: Engine, wanted: bool) -> None:
+    previews: list[Plane] = []
+    with engine.client() as client:
+        client.run(
+            "paint",
+            {"steps": 3},
+            JOB,
+            (SMALL, SMALL),
+            on_preview=previews.append if wanted else None,
+        )
+
+    assert len(previews) == (3 if wanted else 0)
+    for plane in previews:
+        assert (plane.width, plane.height, plane.channels, plane.depth) == (SMALL, SMALL, 3, "u8")
+        assert len(set(bytes(plane.data))) > 2
+
+
 def test_status_answers_during_a_job(engine: Engine) -> None:
     long = long_job()
     run = Run(engine, long).wait_begun()

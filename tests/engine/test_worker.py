@@ -79,6 +79,7 @@ def request(*planes: Plane, job: str = "one", **fields: Any) -> tuple[dict[str, 
         "canvas": [SIZE, SIZE],
         "planes": descriptions,
         "outputs": ["flats"],
+        "previews": False,
         "digests": list(frames),
         **fields,
     }, frames

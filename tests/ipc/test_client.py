@@ -77,6 +77,7 @@ class Run(threading.Thread):
         self.client = Client("test")
         self.cancelled = threading.Event()
         self.progress: list[tuple[float, str]] = []
+        self.previews: list[Plane] = []
         self.outcome: Any = None
         self._engine, self._options = engine, options
         self.start()
@@ -90,6 +91,7 @@ class Run(threading.Thread):
                 [LINES, HINTS],
                 (8, 9),
                 on_progress=lambda *news: self.progress.append(news),
+                on_preview=self.previews.append,
                 cancelled=self.cancelled,
                 **self._options,
             )
@@ -110,6 +112,22 @@ def submitted(engine: Engine) -> dict[str, Any]:
     message = engine.hear(engine.work)
     assert (message.type, message.frames) == ("submit", {})
     return message.header
+
+
+def test_previews_come_with_progress(engine: Engine) -> None:
+    run = Run(engine)
+    submit = submitted(engine)
+    job, small = submit["job"], Plane("preview", "Preview", 2, 1, 3, "u8", bytes(range(6)))
+    described = small.describe(small.digest)
+    for extra, frames in (({}, {}), ({"preview": described}, {small.digest: small.data})):
+        header = {"job": job, "fraction": 0.5, "stage": "painting", **extra}
+        engine.say(engine.work, "progress", frames=frames, **header)
+    engine.send_result(job)
+    run.end()
+
+    assert submit["previews"] is True
+    assert run.progress == [(0.5, "painting")] * 2
+    assert run.previews == [small]
 
 
 def test_a_job_from_submit_to_result(engine: Engine) -> None:

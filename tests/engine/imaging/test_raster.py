@@ -6,11 +6,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.imaging import raster as door
-from engine.imaging.raster import PixelFormat, Raster, decode, encode, encode_layer, on_canvas
+from engine.imaging.raster import (
+    PixelFormat,
+    Raster,
+    decode,
+    decode_marks,
+    encode,
+    encode_layer,
+    on_canvas,
+)
 from engine.job import Layer
 from ipc.errors import LimnerError
 from ipc.planes import Plane
@@ -316,3 +324,31 @@ def test_importing_costs_numpy_alone():
     code = f"import engine.imaging.raster, sys; print([m for m in {heavy} if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from(DEPTHS), st.integers(1, 4))
+def test_marks_are_the_painted_pixels_on_the_canvas(seed, depth, channels):
+    rng = np.random.default_rng(seed)
+    codes = rng.random((7, 9, channels)) * (1 if depth[0] == "f" else 2 ** int(depth[1:]) - 1)
+    x, y = rng.integers(-5, 6, 2).tolist()
+    data = codes.astype(door.DTYPES[depth]).tobytes()
+    plane = Plane("scribbles", "Hints", 9, 7, channels, depth, data, x=x, y=y)
+    found = decode_marks(plane, 8, 10)
+    whole = on_canvas(decode(plane), 8, 10)
+    expected = Raster(whole.rgb, whole.alpha).marks()
+    assert found.shape == (10, 8)
+    assert np.array_equal(found.place, expected.place)
+    assert np.array_equal(found.rgb, expected.rgb)
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_a_table_is_encoded_as_its_pixels_are(depth, channels):
+    rng = np.random.default_rng(1)
+    table = rng.random((5, 4)).astype(np.float32)
+    rows = rng.integers(0, 5, (40, 30)).astype(np.int32)
+    form = PixelFormat(channels, depth)
+    layer = Layer("flats", "Flats", rows, x=3, y=-2, exact=True, table=table)
+    plain = Layer("flats", "Flats", table[rows], x=3, y=-2, exact=True)
+    assert encode_layer(layer, form) == encode_layer(plain, form)

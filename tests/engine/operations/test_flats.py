@@ -26,6 +26,7 @@ from tests.engine.imaging.line_art import (
     box,
     floats,
     ink_of,
+    segment,
     strokes,
     two_rooms,
 )
@@ -44,6 +45,7 @@ def run(
     *painted,
     scribbles=None,
     earlier=None,
+    clear=None,
     palette=None,
     mask=None,
     cache=None,
@@ -60,6 +62,8 @@ def run(
         given_inputs["scribbles"] = [as_input(Raster.of_rgba(scribbles))]
     if earlier is not None:
         given_inputs["flats"] = [as_input(Raster.of_rgba(earlier))]
+    if clear is not None:
+        given_inputs["clear"] = [as_input(Raster.of_rgba(clear))]
     if palette is not None:
         given_inputs["palette"] = [as_input(Raster(np.float32([palette])))]
     if mask is not None:
@@ -76,7 +80,9 @@ def run(
         cancelled or threading.Event(),
     )
     layers = flats.run(job)
-    assert {layer.role for layer in layers} == {output.role for output in operation.outputs}
+    wanted = {"flats", "labels"} | ({"gaps"} if params.get("show-gaps") else set())
+    assert {layer.role for layer in layers} == wanted
+    assert wanted <= {output.role for output in operation.outputs}
     assert all(layer.exact for layer in layers)
     return [dense(layer) for layer in layers]
 
@@ -489,3 +495,75 @@ def test_real_drawings_are_filled_right(real_cases, kind, least):
         wanted = floats(truth["pal"])[truth["lab"].clip(0)]
         right = (np.abs(pixels[..., :3] - wanted).max(axis=2) <= 1 / 255) & (pixels[..., 3] == 1)
         assert right[truth["lab"] >= 0].mean() >= least
+
+
+def test_where_no_colour_is_asked_for_there_is_none():
+    lines = two_rooms()
+    clear = strokes(lines.shape, (GREEN, (190, 100), (230, 110)))
+    pixels = filled(lines, (RED, (70, 100), (110, 110)), clear=clear)
+    assert is_colour(at(pixels, LEFT), RED)
+    assert is_empty(at(pixels, RIGHT))
+
+
+def test_a_room_is_shared_with_strokes_that_ask_for_no_colour():
+    lines = two_rooms()
+    clear = strokes(lines.shape, (GREEN, (60, 160), (70, 160)))
+    pixels = filled(lines, *in_both(), (RED, (60, 40), (70, 40)), clear=clear)
+    assert is_colour(at(pixels, (60, 45)), RED)
+    assert is_empty(at(pixels, (65, 165)))
+    assert is_colour(at(pixels, RIGHT), BLUE)
+
+
+def test_strokes_for_no_colour_go_before_earlier_flats():
+    lines = two_rooms()
+    earlier = filled(lines, *in_both())
+    clear = strokes(lines.shape, (GREEN, (70, 100), (110, 110)))
+    pixels = filled(lines, earlier=earlier, clear=clear)
+    assert is_empty(at(pixels, LEFT))
+    assert is_colour(at(pixels, RIGHT), BLUE)
+
+
+@pytest.mark.parametrize("edges", ["hard", "smooth"])
+@pytest.mark.parametrize("reach", [1, 4])
+def test_colour_reaches_so_far_under_the_lines(edges, reach):
+    lines = two_rooms(width=21)
+    pixels = filled(lines, *in_both(), **{"under-lines": reach}, edges=edges)
+    row = pixels[100, :, 3]
+    paper = ~ink_of(lines)[100]
+    end = np.flatnonzero(paper[:WALL])[-1]
+    assert row[end - 3] == 1
+    assert row[end + reach - 1] == 1
+    assert row[end + reach + 2] == 0
+    assert is_colour(pixels[100, end + reach - 1], RED)
+
+
+def test_figures_have_groups_of_their_own():
+    lines = blank()
+    for left in (30, 170):
+        box(lines, left, 50, left + 100, 150)
+        segment(lines, (left + 50, 50), (left + 50, 150))
+    page = (BLUE, (5, 5), (5, 190))
+    rooms = [(RED, (45, 100), (60, 100)), (GREEN, (95, 100), (110, 100))]
+    others = [(GREEN, (185, 100), (200, 100)), (RED, (235, 100), (250, 100))]
+    *parts, _ = run(lines, page, *rooms, *others, layers="per-figure")
+    names = [(part.group, part.name.split()[1]) for part in parts]
+    groups = {group for group, _ in names}
+    assert groups == {("Flats", "Background"), ("Flats", "Figure 1"), ("Flats", "Figure 2")}
+    assert len(parts) == 5
+    whole = filled(lines, page, *rooms, *others)
+    together = np.zeros_like(whole)
+    for part in parts:
+        height, width = part.pixels.shape[:2]
+        there = together[part.y : part.y + height, part.x : part.x + width]
+        there[part.pixels[..., 3] > 0] = part.pixels[part.pixels[..., 3] > 0]
+    assert np.array_equal(together, whole)
+
+
+def test_crumbs_take_a_neighbours_colour_where_nothing_is_asked_for():
+    lines = two_rooms()
+    for x in range(60, 120, 15):
+        box(lines, x, 90, x + 5, 95)
+    pixels = filled(lines)
+    left = pixels[60, 60]
+    assert all(np.array_equal(pixels[93, x + 3], left) for x in range(60, 120, 15))
+    assert not np.array_equal(at(pixels, RIGHT), left)

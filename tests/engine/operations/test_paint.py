@@ -114,6 +114,7 @@ def run(
     earlier=None,
     cache=None,
     on_progress=lambda *_: None,
+    on_preview=None,
     cancelled=None,
     line_art=None,
     **params,
@@ -141,6 +142,7 @@ def run(
         cache or Cache(0),
         on_progress,
         cancelled or threading.Event(),
+        on_preview=on_preview,
     )
     layers = paint.run(job)
     assert {layer.role for layer in layers} == {"painting"}
@@ -700,6 +702,37 @@ def test_progress_goes_forward_step_by_step():
     assert fractions == sorted(fractions)
     assert 0 <= fractions[0] <= fractions[-1] <= 1
     assert [stage for _, stage in said].count("painting") == 7
+
+
+def at(picture, place):
+    return picture[place[1], place[0]]
+
+
+def test_each_step_is_previewed_under_the_lines():
+    seen = []
+    paints_what_it_is_told()
+    layers = run(two_rooms(), *in_both(), steps=3, on_preview=seen.append)
+    assert [picture.shape for picture in seen] == [(200, 300, 3)] * 3
+    final = shown(layers)
+    for place in (LEFT, RIGHT):
+        assert np.abs(at(seen[-1], place) - at(final, place)[:3]).max() < 0.02
+    assert at(seen[0], (WALL, 60)).max() < 0.1
+
+
+def test_of_light_lines_on_dark_paper_the_preview_shows_these():
+    seen = []
+    paints_what_it_is_told()
+    layers = run(255 - two_rooms(), *in_both(), on_preview=seen.append)
+    assert layers[0].metadata["lines"] == "screen"
+    assert at(seen[-1], (WALL, 60)).min() > 0.9
+    assert np.abs(at(seen[-1], LEFT) - RED).max() < 0.05
+
+
+def test_a_large_page_is_previewed_small():
+    seen = []
+    lines = np.kron(two_rooms(), np.ones((4, 4, 1), np.uint8))
+    run(lines, on_preview=seen.append)
+    assert [picture.shape for picture in seen] == [(341, 512, 3)]
 
 
 def test_the_command_writes_a_layer_without_lines(tmp_path):
