@@ -53,7 +53,7 @@ def ask(
     names = [parameter.name for parameter in operation.parameters]
     dialog.fill(names + own_arguments(operation))
     if operation.works_on_line_art:
-        note = "Lines on opaque paper are set to Multiply, so that the colours show."
+        note = "Lines on opaque paper are set to Multiply or Screen, so that the colours show."
         content.pack_start(_text(note), False, False, SPACING)
     if operation.works_on_composite:
         note = "The picture is the selected layer with all that lies under it."

@@ -19,8 +19,8 @@ MODES = {
 def add_under(lines: Gimp.Layer, title: str, planes: Sequence[Plane]) -> None:
     """Puts results, bottom layer first, into one group directly under the line layer.
 
-    A line layer that is opaque paper is set to multiply, so that the colours show. Of several
-    variants the first alone is shown.
+    A line layer that is opaque paper is set to blend as the results say, so that the colours show.
+    Of several variants the first alone is shown.
     """
     image = lines.get_image()
     # The group that is made in any case stands for one that is around all layers.
@@ -28,7 +28,7 @@ def add_under(lines: Gimp.Layer, title: str, planes: Sequence[Plane]) -> None:
     outer = 1 if len({path[:1] for path in paths}) == 1 else 0
     with _one_step(image, planes):
         if pixels.is_paper(lines) and lines.get_mode() == Gimp.LayerMode.NORMAL:
-            lines.set_mode(Gimp.LayerMode.MULTIPLY)
+            _blend(lines, _metadata(planes[0]).get("lines", "multiply"))
         group = Gimp.GroupLayer.new(image, title)
         image.insert_layer(group, lines.get_parent(), image.get_item_position(lines) + 1)
         groups = {(): group}
@@ -192,6 +192,14 @@ def _metadata(plane: Plane) -> Dict[str, Any]:
     return dict(plane.attributes.get("metadata", {}))
 
 
+def _blend(layer: Gimp.Layer, blending: str) -> None:
+    """Has a layer blend as the engine does."""
+    layer.set_mode(MODES[blending])
+    if blending != "normal":
+        # GIMP would multiply light, where the engine multiplies values as they are seen.
+        layer.set_blend_space(Gimp.LayerColorSpace.RGB_PERCEPTUAL)
+
+
 def _insert(
     image: Gimp.Image, plane: Plane, parent: Optional[Gimp.GroupLayer], position: int
 ) -> Gimp.Layer:
@@ -200,11 +208,7 @@ def _insert(
     image.insert_layer(layer, parent, position)
     layer.set_name(plane.name)
     layer.set_offsets(plane.x, plane.y)
-    blending = plane.attributes.get("blending", "normal")
-    layer.set_mode(MODES[blending])
-    if blending != "normal":
-        # GIMP would multiply light, where the engine multiplies values as they are seen.
-        layer.set_blend_space(Gimp.LayerColorSpace.RGB_PERCEPTUAL)
+    _blend(layer, plane.attributes.get("blending", "normal"))
     layer.set_opacity(100.0 * plane.attributes.get("opacity", 1.0))
     kept.write(layer, kept.MADE, _metadata(plane))
     return layer

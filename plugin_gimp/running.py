@@ -22,7 +22,7 @@ def run(
     planes: Sequence[Plane],
     canvas: Tuple[int, int],
 ) -> List[Plane]:
-    """The planes of the operation's main output, bottom layer first. Raises LimnerError.
+    """The planes of the main output and of other layers, bottom layer first. Raises LimnerError.
 
     GIMP's Cancel ends this process without a word; the engine then sees the connection close and
     cancels the job. Nothing in the image has been touched by then.
@@ -40,7 +40,11 @@ def run(
                 canvas,
                 on_progress=lambda fraction, stage: news.put((fraction, stage)),
                 cancelled=cancelled,
-                outputs=[operation.outputs[0].role],
+                outputs=[
+                    output.role
+                    for output in operation.outputs
+                    if output is operation.outputs[0] or output.kind == "layers"
+                ],
             )
             return result.planes
 

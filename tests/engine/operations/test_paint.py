@@ -710,7 +710,7 @@ def at(picture, place):
 
 def test_each_step_is_previewed_under_the_lines():
     seen = []
-    paints_what_it_is_told()
+    paints_what_it_is_told(told="suggested")
     layers = run(two_rooms(), *in_both(), steps=3, on_preview=seen.append)
     assert [picture.shape for picture in seen] == [(200, 300, 3)] * 3
     final = shown(layers)
@@ -721,7 +721,7 @@ def test_each_step_is_previewed_under_the_lines():
 
 def test_of_light_lines_on_dark_paper_the_preview_shows_these():
     seen = []
-    paints_what_it_is_told()
+    paints_what_it_is_told(told="suggested")
     layers = run(255 - two_rooms(), *in_both(), on_preview=seen.append)
     assert layers[0].metadata["lines"] == "screen"
     assert at(seen[-1], (WALL, 60)).min() > 0.9
