@@ -262,6 +262,7 @@ CATALOG: Tuple[Operation, ...] = (
         (
             _LINE_ART,
             _SCRIBBLES,
+            _CLEAR,
             _FLATS,
             _PALETTE,
             Input("reference", "reference", "A picture whose colours suit what has no scribble."),

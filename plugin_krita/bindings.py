@@ -4,7 +4,8 @@ import json
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from . import document as documents
-from .document import LAYER_TYPES, PALETTE, SELECTION, Source, key_of, node_of
+from .colours import has_transparent_strokes
+from .document import CLEAR, LAYER_TYPES, PALETTE, SELECTION, Source, key_of, node_of
 from .ipc import catalog
 from .ipc.errors import LimnerError
 from .qt import QByteArray, QImage
@@ -21,6 +22,7 @@ AUTOMATIC_TEXTS = {
     "mask": "Selection",
 }
 """What an input is bound to until the artist chooses; the others are bound to nothing."""
+TRANSPARENT = "Transparent strokes of the Colorize Mask"
 COMPOSITE_TEXTS = {"image": "Active layer and below", "mask": "Selection, else the layer"}
 """The same for operations that look at a thing within a picture."""
 BELOW = "{} and below"
@@ -141,15 +143,24 @@ class DocumentState:
 
     def choices(self, entry: catalog.Input) -> List[Tuple[str, str]]:
         """Keys and texts of all that an input can be bound to."""
-        own = COMPOSITE_TEXTS if self.operation.works_on_composite else {}
-        texts = [(AUTOMATIC, own.get(entry.kind) or AUTOMATIC_TEXTS.get(entry.kind, "None"))]
-        if not entry.required and entry.kind in AUTOMATIC_TEXTS:
+        automatic = self._automatic_text(entry)
+        texts = [(AUTOMATIC, automatic)]
+        if not entry.required and automatic != "None":
             texts.append((NOTHING, "None"))
         if entry.kind == "palette":
             texts += [(PALETTE + name, name) for name in sorted(documents.palettes())]
         for depth, node in documents.layers(self.document, entry.kind == "scribbles"):
             texts.append((key_of(node), INDENT * depth + node.name()))
         return texts
+
+    def _automatic_text(self, entry: catalog.Input) -> str:
+        """What an input is bound to until the artist chooses, in words."""
+        if entry.role == CLEAR:
+            return TRANSPARENT
+        if entry.kind == "image" and entry is not self.operation.primary:
+            return "None"
+        own = COMPOSITE_TEXTS if self.operation.works_on_composite else {}
+        return own.get(entry.kind) or AUTOMATIC_TEXTS.get(entry.kind, "None")
 
     def text(self, entry: catalog.Input) -> str:
         """What the input is bound to now, in words."""
@@ -218,6 +229,8 @@ class DocumentState:
             return self._primary_key()
         if entry.kind == "scribbles":
             return self.scribbles_key() or self._colorize_mask_key()
+        if entry.role == CLEAR:
+            return self._transparent_key()
         return self._mask_key() if entry.kind == "mask" else None
 
     def _mask_key(self) -> Optional[str]:
@@ -258,6 +271,15 @@ class DocumentState:
         lines = self.primary()
         masks = documents.colorize_masks(lines) if lines is not None else []
         return key_of(masks[0]) if masks else None
+
+    def _transparent_key(self) -> Optional[str]:
+        """The Colorize Mask that gives the scribbles, where it has strokes that ask for none."""
+        for entry in self.operation.inputs:
+            if entry.kind == "scribbles":
+                key = self.binding(entry.role) or self._automatic(entry)
+                found = node_of(self.document, key) if key else None
+                return key_of(found) if has_transparent_strokes(found) else None
+        return None
 
     def _chosen_mask(self) -> str:
         """The layer that the artist chose as the mask."""

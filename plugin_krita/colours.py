@@ -20,6 +20,11 @@ def pixel_of(colour: Any, own: Format) -> bytes:
     return b"".join(code.to_bytes(size, "little") for code in codes)
 
 
+def has_transparent_strokes(node: Any) -> bool:
+    """Whether it is a Colorize Mask on which strokes of a colour mean transparent."""
+    return has_strokes(node) and node.transparencyIndex() >= 0
+
+
 def has_strokes(node: Any) -> bool:
     """Whether it is a Colorize Mask; Krita 5.1 does not show what is painted on one."""
     return hasattr(node, "keyStrokesColors")
@@ -28,13 +33,13 @@ def has_strokes(node: Any) -> bool:
 class KeyStrokes:
     """What is painted on a Colorize Mask: the colour of each stroke where that covers half or more.
 
-    Later strokes lie over earlier ones. Those that tell Krita to leave an area transparent are left
-    out, since there is no such scribble. pixel_bytes: by which to cut strips; more than a pixel's,
+    Later strokes lie over earlier ones. clear: takes those that tell Krita to leave an area
+    transparent, and none of the others; else these are left out. pixel_bytes: by which to cut strips; more than a pixel's,
     as each stroke is spread over them. painted: whether anything was, as far as was taken.
     """
 
-    def __init__(self, mask: Any) -> None:
-        self._mask = mask
+    def __init__(self, mask: Any, clear: bool) -> None:
+        self._mask, self._clear = mask, clear
         self.format = Format("RGBA", "U8" if mask.colorDepth() == "U8" else "U16", SRGB)
         self.pixel_bytes = self.format.pixel_bytes * (len(mask.keyStrokesColors()) + OVERHEAD)
         self.painted = False
@@ -45,15 +50,15 @@ class KeyStrokes:
         # Krita finds a stroke by the colour that it has before it is converted.
         pairs = zip(mask.keyStrokesColors(), mask.keyStrokesColors())
         for number, (own, colour) in enumerate(pairs):
-            if number != mask.transparencyIndex():
+            if (number == mask.transparencyIndex()) == self._clear:
                 cover = bytes(mask.keyStrokePixelData(own, x, y, width, height))
                 strokes.append((pixel_of(colour, self.format), cover))
                 self.painted = self.painted or is_painted(cover)
         return QByteArray(painted(strokes, width * height * self.format.pixel_bytes))
 
     def require_painted(self) -> None:
-        """Raises LimnerError empty-layer where nothing was painted."""
-        if not self.painted:
+        """Raises LimnerError empty-layer where no colour was painted."""
+        if not self.painted and not self._clear:
             raise LimnerError(
                 "empty-layer",
                 f"The Colorize Mask '{self._mask.name()}' has no strokes of a colour.",
@@ -63,10 +68,6 @@ class KeyStrokes:
     @property
     def remarks(self) -> Tuple[str, ...]:
         """What the artist should know of it."""
-        mask, name = self._mask, self._mask.name()
-        skipped = f"Strokes of “{name}” that mean transparent were left out."
-        covers = f"“{name}” lies over the result: hide it to see the result alone."
-        return (
-            *((skipped,) if mask.transparencyIndex() >= 0 else ()),
-            *((covers,) if mask.visible() else ()),
-        )
+        if not self._mask.visible():
+            return ()
+        return (f"“{self._mask.name()}” lies over the result: hide it to see the result alone.",)

@@ -13,6 +13,8 @@ from .qt import QByteArray, QUuid
 
 LAYER_TYPES = ("paintlayer", "grouplayer", "vectorlayer", "filelayer", "clonelayer", "filllayer")
 SELECTION = "selection"
+CLEAR = "clear"
+"""Role of the strokes that ask for no colour."""
 PALETTE = "palette:"
 ATTEMPTS = 3
 """How often a layer is read anew when it changes meanwhile."""
@@ -209,7 +211,7 @@ def _read_strokes(
 ) -> Generator[Optional[int], None, Optional[Pixels]]:
     """What is painted on a Colorize Mask; None where it changed between two readings."""
     mask, width, height = _require(document, source), document.width(), document.height()
-    strokes = KeyStrokes(mask)
+    strokes = KeyStrokes(mask, clear=source.role == CLEAR)
     rows = list(strips(width, height, strokes.pixel_bytes))
     parts = yield from _take(document, strokes.take, width, rows, again=True)
     if parts is None:

@@ -79,13 +79,12 @@ class Live(QObject):
             yield max(LOOK, round(REST * spent))
 
     def _look(self) -> Generator[Optional[int], None, Any]:
-        """All that the result depends on and an artist changes while scribbling."""
+        """All that the result depends on, but the lines: they stay while an artist scribbles."""
         state = self._state
-        kinds = {entry.role: entry.kind for entry in state.operation.inputs}
         try:
             sources, digest = state.sources(), 0
-            for source in sources:
-                if kinds[source.role] == "scribbles":
+            for source in sources[1:]:
+                if source.key.startswith("{"):
                     pixels = yield from documents.read(state.document, source, self._profiles)
                     for strip in pixels.strips:
                         digest = zlib.crc32(memoryview(strip), digest)

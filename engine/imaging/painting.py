@@ -222,8 +222,8 @@ class Plan:
 
     parts: regions, kept apart by lines, cut where several colours are asked for in one. colours:
     N x 3. colour_of_part: by label, 0 = none, k = colours[k - 1]. place: M pixels of H x W, row by
-    row, where colours are asked for; number: which, M, numbered alike. ink: each cell's share of
-    ink, h x w.
+    row, where colours are asked for; number: which, M, numbered alike. clear: whether no colour is
+    asked for, by label. ink: each cell's share of ink, h x w.
     """
 
     parts: Parts
@@ -231,6 +231,7 @@ class Plan:
     colour_of_part: Labels
     place: npt.NDArray[np.int64]
     number: Labels
+    clear: Bools
     ink: Floats
 
 

@@ -27,7 +27,7 @@ from engine.imaging.resample import planar, shrink
 from engine.imaging.scribbles import Hints
 from engine.imaging.suggested import suggested
 from engine.job import Job, Layer
-from engine.operations.line_art import LineArt, hints
+from engine.operations.line_art import LineArt, hints, with_clear
 from engine.runtime import Network
 from ipc.errors import LimnerError
 
@@ -76,8 +76,13 @@ def run(job: Job) -> list[Layer]:
     plan = _plan(job, art, cells)
     painter = Painter(plan, cells, _shares(job, plan.parts.regions, cells))
     paintings = _paintings(job, art, network, painter)
-    cover, layers = _cover(job), list[Layer]()
-    if cover is not None and len(plan.place) and (cover.ravel()[plan.place] < 0.5).all():
+    cover, layers = _cover(job, plan), list[Layer]()
+    if (
+        job.input("mask") is not None
+        and cover is not None
+        and len(plan.place)
+        and (cover.ravel()[plan.place] < 0.5).all()
+    ):
         notes.append("No scribble lies inside the selection, so its colours are guessed.")
     # Bottom layer first: the first variant comes out on top.
     for number in reversed(range(len(paintings))):
@@ -137,9 +142,11 @@ def _plan(job: Job, art: LineArt, cells: Cells) -> Plan:
     )
     job.progress(0.25, "scribbles")
     asked = hints(job)
-    parts, colour_of_part = art.assigned(regions, asked)
+    parts, number = art.assigned(regions, with_clear(job, asked))
     colours = asked[0].colours if asked else np.zeros((0, 3), np.float32)
-    return Plan(parts, colours, colour_of_part, *_joined(asked), ink)
+    # The number beyond the colours is that of strokes that ask for none.
+    clear = number > len(colours)
+    return Plan(parts, colours, np.where(clear, 0, number), *_joined(asked), clear, ink)
 
 
 def _shares(job: Job, regions: Regions, cells: Cells) -> Shares:
@@ -292,10 +299,14 @@ def _reference_planes(job: Job, shape: tuple[int, int]) -> Floats:
     return planes
 
 
-def _cover(job: Job) -> Floats | None:
-    """How far each pixel lies in the selection, H x W, None where there is none."""
+def _cover(job: Job, plan: Plan) -> Floats | None:
+    """How far each pixel is to be painted, H x W; None where all of it is, and fully."""
     mask = job.input("mask")
-    return None if mask is None else coverage(mask.raster.rgb, mask.raster.alpha)
+    cover = None if mask is None else coverage(mask.raster.rgb, mask.raster.alpha)
+    if plan.clear.any():
+        wanted = ~plan.clear[plan.parts.labels]
+        return wanted.astype(np.float32) if cover is None else cover * wanted
+    return cover
 
 
 def _layers(

@@ -54,7 +54,15 @@ def painted(lines, truth, *hints, side=8, colours=(RED, BLUE, GREEN)):
         strokes[y - 3 : y + 4, x - 8 : x + 9] = number
     asked = hints_of(strokes)
     parts, colour_of_part = fill.assign(regions, [asked])
-    plan = Plan(parts, np.float32(colours), colour_of_part, asked.place, asked.number, ink)
+    plan = Plan(
+        parts,
+        np.float32(colours),
+        colour_of_part,
+        asked.place,
+        asked.number,
+        colour_of_part < 0,
+        ink,
+    )
     small = np.moveaxis(cells.means(cells.padded(truth.astype(np.float32))), -1, 0)
     shares = Shares(cells.padded(regions.labels), regions.count, cells)
     result = Painter(plan, cells, shares).paint(small)

@@ -112,6 +112,7 @@ def run(
     reference=None,
     palette=None,
     earlier=None,
+    clear=None,
     cache=None,
     on_progress=lambda *_: None,
     on_preview=None,
@@ -124,7 +125,8 @@ def run(
     if drawn:
         scribbles = strokes(lines.shape, *drawn)
     given = {"line-art": [line_art or as_input(raster)]}
-    for role, pixels in (("scribbles", scribbles), ("flats", earlier)):
+    painted = {"scribbles": scribbles, "clear": clear, "flats": earlier}
+    for role, pixels in painted.items():
         if pixels is not None:
             given[role] = [as_input(Raster.of_rgba(pixels))]
     if reference is not None:
@@ -764,3 +766,13 @@ def test_the_command_writes_variants_to_one_file_or_to_several(tmp_path, capsys)
     assert names[4] == "Paint 2"
     assert sorted(path.name for path in tmp_path.glob("out-*.png")) == ["out-01.png", "out-02.png"]
     assert "the result has 2" in capsys.readouterr().err
+
+
+def test_where_no_colour_is_asked_for_nothing_is_painted():
+    lines = two_rooms()
+    clear = strokes(lines.shape, (GREEN, (190, 100), (230, 110)))
+    for layers in ("group", "one"):
+        for layer in run(lines, (RED, (70, 100), (110, 110)), clear=clear, layers=layers):
+            assert at(layer.pixels, LEFT)[3] == 1
+            assert at(layer.pixels, RIGHT)[3] == 0
+            assert at(layer.pixels, OUTSIDE)[3] == 1
