@@ -34,8 +34,9 @@ class KeyStrokes:
     """What is painted on a Colorize Mask: the colour of each stroke where that covers half or more.
 
     Later strokes lie over earlier ones. clear: takes those that tell Krita to leave an area
-    transparent, and none of the others; else these are left out. pixel_bytes: by which to cut strips; more than a pixel's,
-    as each stroke is spread over them. painted: whether anything was, as far as was taken.
+    transparent, and none of the others; else these are left out. pixel_bytes: by which to cut
+    strips; more than a pixel's, as each stroke is spread over them. painted: whether anything was,
+    as far as was taken.
     """
 
     def __init__(self, mask: Any, clear: bool) -> None:

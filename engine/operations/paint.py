@@ -69,21 +69,15 @@ def run(job: Job) -> list[Layer]:
     """
     _check_memory(job)
     art = LineArt(job)
-    notes = _notes(job, art)
+    _check_lines(art)
     network = runtime.network(ROLE)
     width, height = job.canvas
     cells = Cells.about(height, width, network.descriptor.working_size)
     plan = _plan(job, art, cells)
     painter = Painter(plan, cells, _shares(job, plan.parts.regions, cells))
+    notes = _notes(job, art, plan)
     paintings = _paintings(job, art, network, painter)
     cover, layers = _cover(job, plan), list[Layer]()
-    if (
-        job.input("mask") is not None
-        and cover is not None
-        and len(plan.place)
-        and (cover.ravel()[plan.place] < 0.5).all()
-    ):
-        notes.append("No scribble lies inside the selection, so its colours are guessed.")
     # Bottom layer first: the first variant comes out on top.
     for number in reversed(range(len(paintings))):
         job.progress(1 - 0.25 * (number + 1) / len(paintings), "colours")
@@ -118,19 +112,27 @@ def _check_memory(job: Job) -> None:
         )
 
 
-def _notes(job: Job, art: LineArt) -> list[str]:
-    """What is to be said of the inputs. Raises LimnerError empty-line-art for a picture."""
+def _check_lines(art: LineArt) -> None:
+    """Raises LimnerError empty-line-art for a picture."""
     if art.look().is_picture:
         raise LimnerError(
             "empty-line-art",
             f"'{art.layer.name}' is a picture, not line art.",
             "Choose the layer that holds the lines and run again.",
         )
-    notes = []
+
+
+def _notes(job: Job, art: LineArt, plan: Plan) -> list[str]:
+    """What is to be said of the inputs."""
+    notes, mask = [], job.input("mask")
     if art.look().is_negative:
         notes += ["The lines are light on dark and were read so."]
     if job.input("reference") and job.input("palette"):
         notes += ["Colours come from the reference; the palette was not needed."]
+    if mask is not None and len(plan.place):
+        inside = coverage(mask.raster.rgb, mask.raster.alpha).ravel()[plan.place] >= 0.5
+        if not inside.any():
+            notes += ["No scribble lies inside the selection, so its colours are guessed."]
     return notes
 
 
