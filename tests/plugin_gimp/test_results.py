@@ -70,6 +70,16 @@ def test_lines_on_paper_are_multiplied(console, run):
     assert group["name"] == "Flat colours"
 
 
+def test_light_lines_on_dark_paper_are_screened(console, run):
+    drawn = layer("Lines", 255 - lines())
+    given = {"precision": "U8_NON_LINEAR", "encoding": "R'G'B' u8"}
+    image = console("make", canvas=CANVAS, layers=[drawn], **given)
+    above, group = run("flats", image, "Lines")["layers"]
+    assert above["mode"] == "screen"
+    assert above["data"] == drawn["data"]
+    assert group["name"] == "Flat colours"
+
+
 def test_layers_keep_their_places(console, run):
     drawn = layer("Lines", ink(), x=40, y=-10)
     hints = layer("Scribbles", scribbles(), x=40, y=-10)
