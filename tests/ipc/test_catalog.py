@@ -41,7 +41,9 @@ def test_defaults_fill_in_what_is_not_given():
         "gap": 7,
         "unhinted": "neighbour",
         "edges": "hard",
+        "under-lines": 0,
         "layers": "one",
+        "show-gaps": False,
     }
 
 
