@@ -27,6 +27,8 @@ _INSIDE = 0.9
 _MOSTLY_PAINTED = 0.3
 # Colour spreads through a line only to a region at most this many times as large.
 _SPREAD = 4.0
+# How colour spreads, best first: where a line stops short, where one is interrupted, through one.
+_LINE = 2
 # A passage is narrow if it is narrower than this share of the wider room that it leads to.
 _PASSAGE = 0.7
 # Pixels beyond which a region of several colours is parted at a reduced size.
@@ -78,30 +80,30 @@ def assign(
 def spread(regions: Regions, colours: Labels) -> Labels:
     """Gives regions without a colour that of a neighbour; those at the border stay as they are.
 
-    Colour goes through the widest closed gaps first, then through the longest shared lines, and
-    through a line only to regions that are not much larger. Paper spreads through gaps too, so
-    what is open to the page's border stays empty.
+    Colour goes first where a line stops short of another, then where lines are interrupted, the
+    widest gaps first; then through the longest shared lines, but only to regions that are not much
+    larger. Paper spreads through gaps too, so what is open to the page's border stays empty.
     """
     touching = contacts(regions)
     area = regions.areas()
     beside: list[list[tuple[int, int, int]]] = [[] for _ in colours]
-    for (one, other), opening, border in zip(
-        touching.pairs.tolist(), touching.openings.tolist(), touching.borders.tolist(), strict=True
+    ways = (touching.passages, touching.openings, touching.borders)
+    rank = np.select([way > 0 for way in ways], [0, 1, _LINE])
+    width = np.choose(rank, ways)
+    for (one, other), step, wide in zip(
+        touching.pairs.tolist(), rank.tolist(), width.tolist(), strict=True
     ):
-        beside[one].append((other, opening, border))
-        beside[other].append((one, opening, border))
+        beside[one].append((other, step, wide))
+        beside[other].append((one, step, wide))
     colours = colours.copy()
     settled = (colours > 0) | regions.at_border()
-    queue: list[tuple[bool, int, int, int]] = []
+    queue: list[tuple[int, int, int, int]] = []
 
     def reach_out(region: int) -> None:
-        for other, opening, border in beside[region]:
-            if settled[other]:
-                continue
-            if opening:
-                heapq.heappush(queue, (False, -opening, region, other))
-            elif colours[region] and area[other] <= _SPREAD * area[region]:
-                heapq.heappush(queue, (True, -border, region, other))
+        for other, step, wide in beside[region]:
+            open_way = step < _LINE or (colours[region] and area[other] <= _SPREAD * area[region])
+            if open_way and not settled[other]:
+                heapq.heappush(queue, (step, -wide, region, other))
 
     for region in np.flatnonzero(settled).tolist():
         reach_out(region)

@@ -31,12 +31,13 @@ class Regions:
     """A drawing cut into regions.
 
     labels: int32 H x W, 1 to count, everywhere: under a line the regions on its two sides meet in
-    its middle; all 0 where the page is nothing but ink. ink: H x W, where lines are. gap: widest
-    gap that was closed, in pixels.
+    its middle; all 0 where the page is nothing but ink. ink: H x W, where lines are. bridged:
+    H x W, where an interrupted line was completed. gap: widest gap that was closed, in pixels.
     """
 
     labels: Labels
     ink: Bools
+    bridged: Bools
     count: int
     gap: float
 
@@ -56,11 +57,12 @@ class Regions:
 class Contacts:
     """Pairs of regions that touch. pairs: N x 2 labels.
 
-    openings: N, pixels along which they meet on paper, where a gap was closed; borders: N, pixels
-    along which they meet in all, lines included.
+    passages: N, pixels along which they meet where one line stops short of another; openings: N, on
+    paper in all, so where lines are interrupted too; borders: N, lines included.
     """
 
     pairs: Ints
+    passages: Ints
     openings: Ints
     borders: Ints
 
@@ -77,8 +79,12 @@ def find_regions(ink: Bools, gap: float = 0.0) -> Regions:
 
     width = line_width(ink)
     gap = gap or automatic_gap(width, ink.shape)
+    bridges, factor = _find_bridges(ink, width, gap)
     walls = ink.astype(np.uint8)
-    _close_gaps(walls, width, gap)
+    # Wide enough to reach the ink that a pixel of the reduced picture stands for.
+    gaps.draw(walls, bridges.between_ends, factor, 2 * factor - 1)
+    bridged = (walls > 0) & ~ink
+    gaps.draw(walls, bridges.to_lines, factor, 2 * factor - 1)
     # Paper is connected by edges and lines by corners too, so that a thin diagonal line is tight.
     _, labels, stats, _ = cv2.connectedComponentsWithStats(1 - walls, connectivity=4)
     real = stats[:, cv2.CC_STAT_AREA] >= max(4.0, 0.25 * width**2)
@@ -86,36 +92,39 @@ def find_regions(ink: Bools, gap: float = 0.0) -> Regions:
     if not real.any():
         real[1:] = True
     numbers = np.where(real, np.cumsum(real), 0).astype(np.int32)
-    return Regions(fill_to_nearest(numbers[labels]), ink, int(real.sum()), gap)
+    return Regions(fill_to_nearest(numbers[labels]), ink, bridged, int(real.sum()), gap)
 
 
 def contacts(regions: Regions) -> Contacts:
     """Which regions touch, and along how many pixels."""
     labels, paper, base = regions.labels, ~regions.ink, regions.count + 1
-    keys, opens = [], []
+    keys, opens, passes = [], [], []
     for here, there in NEIGHBOURS:
         where = labels[here] != labels[there]
         first, second = labels[here][where].astype(np.int64), labels[there][where]
         keys.append(np.minimum(first, second) * base + np.maximum(first, second))
         opens.append(paper[here][where] & paper[there][where])
+        bridged = regions.bridged[here][where] | regions.bridged[there][where]
+        passes.append(opens[-1] & ~bridged)
     unique, inverse = np.unique(np.concatenate(keys), return_inverse=True)
-    openings = np.bincount(inverse, np.concatenate(opens), len(unique)).astype(np.int64)
+    passages, openings = (
+        np.bincount(inverse, np.concatenate(each), len(unique)).astype(np.int64)
+        for each in (passes, opens)
+    )
     borders = np.bincount(inverse, minlength=len(unique))
-    return Contacts(np.stack([unique // base, unique % base], axis=1), openings, borders)
+    pairs = np.stack([unique // base, unique % base], axis=1)
+    return Contacts(pairs, passages, openings, borders)
 
 
-def _close_gaps(walls: npt.NDArray[np.uint8], width: float, gap: float) -> None:
-    """Draws bridges over the gaps into a picture of the lines (1 = line)."""
+def _find_bridges(ink: Bools, width: float, gap: float) -> tuple[gaps.Bridges, int]:
+    """The bridges over the drawing's gaps, and how much smaller the picture was they lie in."""
     import cv2
 
     factor = max(1, int(width / _WORKING_LINE_WIDTH))
-    size = -(-walls.shape[1] // factor), -(-walls.shape[0] // factor)
-    ink = cv2.resize(walls * np.uint8(255), size, interpolation=cv2.INTER_AREA) >= 128
-    ends = gaps.line_ends(ink, width / factor)
-    for points in gaps.find_bridges(ink, ends, gap / factor, width / factor):
-        sixteenths = np.rint(((points + 0.5) * factor - 0.5) * 16.0).astype(np.int32)
-        # Wide enough to reach the ink that a pixel of the reduced picture stands for.
-        cv2.polylines(walls, [sixteenths[:, None]], False, 1, 2 * factor - 1, cv2.LINE_8, 4)
+    size = -(-ink.shape[1] // factor), -(-ink.shape[0] // factor)
+    small = cv2.resize(ink * np.uint8(255), size, interpolation=cv2.INTER_AREA) >= 128
+    ends = gaps.line_ends(small, width / factor)
+    return gaps.find_bridges(small, ends, gap / factor, width / factor), factor
 
 
 def fill_to_nearest(labels: Labels) -> Labels:
