@@ -30,6 +30,8 @@ _MOSTLY_PAINTED = 0.3
 _SPREAD = 4.0
 # A region smaller than so many squares as wide as a line is a crumb, between hatches for instance.
 _CRUMB = 9.0
+# How colour spreads, best first: where a line stops short, where one is interrupted, through one.
+_LINE = 2
 
 
 class Keep(Protocol):
@@ -95,29 +97,29 @@ def _cut(
 def spread(parts: Parts, colours: Labels) -> Labels:
     """Gives parts without a colour that of a neighbour; those at the border stay as they are.
 
-    Colour goes through the widest closed gaps first, then through the longest shared lines, and
-    through a line only to regions that are not much larger. Paper spreads through gaps too, so
-    what is open to the page's border stays empty.
+    Colour goes first where a line stops short of another, then where lines are interrupted, the
+    widest gaps first; then through the longest shared lines, but only to regions that are not much
+    larger. Paper spreads through gaps too, so what is open to the page's border stays empty.
     """
     touching, area = parts.contacts(), parts.regions.areas[parts.region]
     beside: list[list[tuple[int, int, int]]] = [[] for _ in colours]
-    for (one, other), opening, border in zip(
-        touching.pairs.tolist(), touching.openings.tolist(), touching.borders.tolist(), strict=True
+    ways = (touching.passages, touching.openings, touching.borders)
+    rank = np.select([way > 0 for way in ways], [0, 1, _LINE])
+    width = np.choose(rank, ways)
+    for (one, other), step, wide in zip(
+        touching.pairs.tolist(), rank.tolist(), width.tolist(), strict=True
     ):
-        beside[one].append((other, opening, border))
-        beside[other].append((one, opening, border))
+        beside[one].append((other, step, wide))
+        beside[other].append((one, step, wide))
     colours = colours.copy()
     settled = (colours > 0) | parts.at_border()
-    queue: list[tuple[bool, int, int, int]] = []
+    queue: list[tuple[int, int, int, int]] = []
 
     def reach_out(region: int) -> None:
-        for other, opening, border in beside[region]:
-            if settled[other]:
-                continue
-            if opening:
-                heapq.heappush(queue, (False, -opening, region, other))
-            elif colours[region] and area[other] <= _SPREAD * area[region]:
-                heapq.heappush(queue, (True, -border, region, other))
+        for other, step, wide in beside[region]:
+            open_way = step < _LINE or (colours[region] and area[other] <= _SPREAD * area[region])
+            if open_way and not settled[other]:
+                heapq.heappush(queue, (step, -wide, region, other))
 
     for region in np.flatnonzero(settled).tolist():
         reach_out(region)

@@ -23,10 +23,16 @@ _STRAIGHT = np.array([1, 2, 1, 2, 1, 2, 1, 2])
 _LOOK = np.arange(-40, 41, 10)
 # How many of the ends near it an end may be bridged to, and how many ends are looked at in all.
 _NEAREST, _MOST_ENDS = 8, 20_000
-# A line ahead is a weaker sign than an end that faces back, so it must be nearer.
-_AHEAD = 1.6
+# A line ahead is a weaker sign than an end that faces back: it must be nearer, and costs more.
+_AHEAD, _WEAKER = 1.6, 2.0
 # How well a dot, which has no heading, faces anything: as a cosine.
 _DOT_FACES = 0.7
+# Two ends meet if both look at the other this well, or one this well: as cosines.
+_FACES, _AIMS = 0.2, 0.85
+# Places at which the way between two ends is looked at.
+_SAMPLES = 48
+# What a bend costs beside length: straight lines are likelier.
+_TURN = 0.75
 # Ends that face each other exactly may lie this much farther apart than the gap.
 _FACING_REACH = 1.25
 
@@ -80,31 +86,71 @@ def line_ends(ink: Bools, line_width: float) -> LineEnds:
     return LineEnds(tips[kept], headings[kept])
 
 
-def find_bridges(ink: Bools, ends: LineEnds, gap: float, line_width: float) -> list[Floats]:
-    """Curves over the gaps up to `gap` pixels wide, cheapest first: N x 2 points (x, y) each.
+@dataclass(frozen=True)
+class Bridges:
+    """Curves over gaps, N x 2 points (x, y) each.
 
-    An end takes one bridge, a dot two.
+    between_ends: where an interrupted line goes on; to_lines: where one stops short of another.
     """
+
+    between_ends: list[Floats]
+    to_lines: list[Floats]
+
+
+def find_bridges(ink: Bools, ends: LineEnds, gap: float, line_width: float) -> Bridges:
+    """The bridges over gaps up to `gap` pixels wide. An end takes one bridge, a dot two.
+
+    Cheapest first, an end takes an end or settles for a line ahead. Those that settled, or found
+    nothing, then go to what is cheapest ahead, the bridges included: where a fork of lines is
+    missing, two of its ends make a line and the third meets it.
+    """
+    found = Bridges([], [])
     if not len(ends.tips):
-        return []
-    facing, ahead = _to_ends(ends, gap), _to_lines(ink, ends, gap, line_width)
+        return found
+    facing = _to_ends(ink, ends, gap)
+    ahead = _to_lines(ink, ends, gap / _AHEAD, line_width)
     cost = np.concatenate([facing.cost, ahead.cost])
     starts = np.concatenate([facing.starts, ahead.starts])
     free = np.where(ends.dots, 2, 1)
-    found = []
+    alone = ~ends.dots
     for number in np.lexsort((starts, cost)):
-        start, other = starts[number], number - len(facing.cost)
+        start = starts[number]
         if not free[start]:
             continue
-        if other >= 0:
-            found.append(np.stack([ends.tips[start], ahead.targets[other].astype(np.float64)]))
-        elif free[facing.targets[number]]:
-            free[facing.targets[number]] -= 1
-            found.append(_curve(ends, start, facing.targets[number]))
-        else:
-            continue
-        free[start] -= 1
+        if number >= len(facing.cost):
+            free[start] = 0
+        elif free[other := facing.targets[number]]:
+            free[[start, other]] -= 1
+            alone[[start, other]] = False
+            found.between_ends.append(_curve(ends, start, other))
+    _meet_lines(found, ink, ends, np.flatnonzero(alone), gap, line_width)
     return found
+
+
+def _meet_lines(
+    bridges: Bridges, ink: Bools, ends: LineEnds, alone: Ints, gap: float, line_width: float
+) -> None:
+    """Adds the bridges from ends that are left alone to the lines ahead, and to the bridges."""
+    from scipy.spatial import cKDTree
+
+    walls = ink.astype(np.uint8)
+    draw(walls, bridges.between_ends)
+    tips = ends.tips[alone]
+    ahead = _to_lines(walls > 0, LineEnds(tips, ends.headings[alone]), gap, line_width)
+    x, y = ahead.targets.T
+    on_bridge = ~ink[y, x]
+    near = np.linalg.norm(ahead.targets - tips[ahead.starts], axis=1) <= gap / _AHEAD
+    # Where the line reached ends too, the two make a corner.
+    reach = 1.5 * line_width
+    _, ending = cKDTree(ends.tips).query(ahead.targets, k=2, distance_upper_bound=reach)
+    corner = ((ending < len(ends.tips)) & (ending != alone[ahead.starts][:, None])).any(axis=1)
+    order = np.lexsort((ahead.cost, ahead.starts))
+    order = order[(on_bridge | near)[order]]
+    _, cheapest = np.unique(ahead.starts[order], return_index=True)
+    for number in order[cheapest]:
+        kind = bridges.between_ends if on_bridge[number] or corner[number] else bridges.to_lines
+        target = ahead.targets[number].astype(np.float64)
+        kind.append(np.stack([tips[ahead.starts[number]], target]))
 
 
 @dataclass(frozen=True)
@@ -117,6 +163,21 @@ class _Candidates:
     starts: Ints
     targets: Ints
     cost: Floats
+
+
+def draw(
+    picture: npt.NDArray[np.uint8],
+    curves: list[Floats],
+    value: int = 1,
+    factor: int = 1,
+    width: int = 1,
+) -> None:
+    """Draws curves as lines of a value, `width` wide, on a picture `factor` times as large."""
+    import cv2
+
+    for points in curves:
+        sixteenths = np.rint(((points + 0.5) * factor - 0.5) * 16.0).astype(np.int32)
+        cv2.polylines(picture, [sixteenths[:, None]], False, value, width, cv2.LINE_8, 4)
 
 
 def _curve(ends: LineEnds, start: int, end: int) -> Floats:
@@ -191,7 +252,7 @@ def _tips(ink: Bools, ends: Ints, headings: Floats, reach: int) -> tuple[Floats,
     return ends + headings * (first - 1)[:, None], paper.any(axis=1) & (first > 0)
 
 
-def _to_ends(ends: LineEnds, gap: float) -> _Candidates:
+def _to_ends(ink: Bools, ends: LineEnds, gap: float) -> _Candidates:
     """Bridges between two ends that face each other."""
     from scipy.spatial import cKDTree
 
@@ -212,14 +273,26 @@ def _to_ends(ends: LineEnds, gap: float) -> _Candidates:
         axis=1,
     )
     cosines[ends.dots[pairs]] = _DOT_FACES
-    cost = length * (1.0 + 0.5 * (1.0 - cosines).sum(axis=1))
-    facing = (cost <= reach) & ((cosines > 0.2).all(axis=1) | (length < 3.0))
-    return _Candidates(pairs[facing, 0], pairs[facing, 1], cost[facing])
+    turn = (1.0 - cosines).sum(axis=1)
+    meet = (cosines.min(axis=1) > _FACES) | (cosines.max(axis=1) > _AIMS) | (length < 3.0)
+    meet &= length * (1.0 + turn / 3.0) <= reach
+    meet &= ~_crosses(ink, ends.tips[pairs])
+    cost = length * (1.0 + _TURN * turn)
+    return _Candidates(pairs[meet, 0], pairs[meet, 1], cost[meet])
 
 
-def _to_lines(ink: Bools, ends: LineEnds, gap: float, line_width: float) -> _Candidates:
+def _crosses(ink: Bools, ways: Floats) -> Bools:
+    """Whether another line lies between two tips. ways: N x 2 x 2, both tips (x, y)."""
+    share = np.linspace(0.0, 1.0, _SAMPLES)[:, None]
+    x, y = np.rint(ways[:, :1] * (1.0 - share) + ways[:, 1:] * share).astype(np.int64).T
+    paper = ~ink[y, x]
+    crosses: Bools = (paper[1:] & ~paper[:-1]).sum(axis=0) > 1
+    return crosses
+
+
+def _to_lines(ink: Bools, ends: LineEnds, reach: float, line_width: float) -> _Candidates:
     """Bridges from an end to the first ink that lies ahead of it."""
-    distance = np.arange(1, int(gap / _AHEAD) + 1)
+    distance = np.arange(1, int(reach) + 1)
     last = np.array(ink.shape[::-1]) - 1
     lines = np.flatnonzero(~ends.dots)
     found = [_Candidates(lines[:0], np.zeros((0, 2), np.int64), np.zeros(0))]
@@ -241,7 +314,7 @@ def _to_lines(ink: Bools, ends: LineEnds, gap: float, line_width: float) -> _Can
             looking &= ~meets
             in_paper |= (step > own) & ~ink[y, x]
         met = length > 0
-        cost = length * _AHEAD * (1.5 - 0.5 * np.cos(np.radians(2.0 * degrees)))
+        cost = length * _WEAKER * (1.5 - 0.5 * np.cos(np.radians(2.0 * degrees)))
         found.append(_Candidates(lines[met], target[met], cost[met]))
     return _Candidates(
         np.concatenate([each.starts for each in found]),

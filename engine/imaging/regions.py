@@ -21,6 +21,9 @@ _GAP_LINES, _GAP_LEAST, _GAP_MOST = 8.0, 0.02, 0.06
 # Ends and bridges are found where lines are about this wide; more detail would not change them.
 _WORKING_LINE_WIDTH = 6.0
 
+COMPLETED, REACHED = 1, 2
+"""Kinds of bridges: see Regions."""
+
 # Index pairs that put each pixel beside the one to its right, and the one below it.
 NEIGHBOURS = (
     ((slice(None), slice(None, -1)), (slice(None), slice(1, None))),
@@ -33,12 +36,14 @@ class Regions:
     """A drawing cut into regions.
 
     labels: int32 H x W, 1 to count, everywhere: under a line the regions on its two sides meet in
-    its middle; all 0 where the page is nothing but ink. ink: H x W, where lines are. gap: widest
-    gap that was closed, in pixels.
+    its middle; all 0 where the page is nothing but ink. ink: H x W, where lines are. bridges: uint8
+    H x W, where gaps were closed: COMPLETED where an interrupted line goes on, REACHED where a line
+    stops short of another; else 0. gap: widest gap that was closed, in pixels.
     """
 
     labels: Labels
     ink: Bools
+    bridges: npt.NDArray[np.uint8]
     count: int
     gap: float
 
@@ -57,30 +62,34 @@ class Regions:
     @cached_property
     def seams(self) -> Seams:
         """Where regions meet."""
-        paper, places = ~self.ink, np.arange(self.labels.size).reshape(self.labels.shape)
-        found = []
+        places = np.arange(self.labels.size).reshape(self.labels.shape)
+        pairs = []
         for here, there in NEIGHBOURS:
             where = self.labels[here] != self.labels[there]
-            open_ = paper[here][where] & paper[there][where]
-            found.append((places[here][where], places[there][where], open_))
-        return Seams(*(np.concatenate(part) for part in zip(*found, strict=True)))
+            pairs.append(np.stack([places[here][where], places[there][where]]))
+        one, other = np.concatenate(pairs, axis=1)
+        paper, completed = ~self.ink.ravel(), self.bridges.ravel() == COMPLETED
+        opening = paper[one] & paper[other]
+        return Seams(one, other, opening, opening & ~(completed[one] | completed[other]))
 
     @property
     def nbytes(self) -> int:
         """What it takes to keep it, with about what it finds out later of itself."""
-        return 2 * (self.labels.nbytes + self.ink.nbytes)
+        return 2 * (self.labels.nbytes + self.ink.nbytes + self.bridges.nbytes)
 
 
 @dataclass(frozen=True)
 class Seams:
     """Pairs of pixels side by side that lie in two regions.
 
-    one, other: N places in H x W, row by row. open: N, whether both are paper.
+    one, other: N places in H x W, row by row. opening: N, whether both are paper; passage: N, and
+    there is no interrupted line.
     """
 
     one: Ints
     other: Ints
-    open: Bools
+    opening: Bools
+    passage: Bools
 
 
 @dataclass(frozen=True)
@@ -119,20 +128,25 @@ class Parts:
         one, other = (self.labels.ravel()[p].astype(np.int64) for p in (seams.one, seams.other))
         keys = np.minimum(one, other) * base + np.maximum(one, other)
         unique, inverse = np.unique(keys, return_inverse=True)
-        openings = np.bincount(inverse, seams.open, len(unique)).astype(np.int64)
+        passages, openings = (
+            np.bincount(inverse, kind, len(unique)).astype(np.int64)
+            for kind in (seams.passage, seams.opening)
+        )
         borders = np.bincount(inverse, minlength=len(unique))
-        return Contacts(np.stack([unique // base, unique % base], axis=1), openings, borders)
+        pairs = np.stack([unique // base, unique % base], axis=1)
+        return Contacts(pairs, passages, openings, borders)
 
 
 @dataclass(frozen=True)
 class Contacts:
     """Pairs of parts that touch. pairs: N x 2 labels.
 
-    openings: N, pixels along which they meet on paper, where a gap was closed; borders: N, pixels
-    along which they meet in all, lines included.
+    passages: N, pixels along which they meet where one line stops short of another; openings: N, on
+    paper in all, so where lines are interrupted too; borders: N, lines included.
     """
 
     pairs: Ints
+    passages: Ints
     openings: Ints
     borders: Ints
 
@@ -149,8 +163,13 @@ def find_regions(ink: Bools, gap: float = 0.0) -> Regions:
 
     width = line_width(ink)
     gap = gap or automatic_gap(width, ink.shape)
-    walls = ink.astype(np.uint8)
-    _close_gaps(walls, width, gap)
+    bridges, factor = _find_bridges(ink, width, gap)
+    drawn = np.zeros(ink.shape, np.uint8)
+    for kind, curves in ((REACHED, bridges.to_lines), (COMPLETED, bridges.between_ends)):
+        # Wide enough to reach the ink that a pixel of the reduced picture stands for.
+        gaps.draw(drawn, curves, kind, factor, 2 * factor - 1)
+    drawn[ink] = 0
+    walls = (ink | (drawn > 0)).astype(np.uint8)
     # Paper is connected by edges and lines by corners too, so that a thin diagonal line is tight.
     _, labels, stats, _ = cv2.connectedComponentsWithStats(1 - walls, connectivity=4)
     real = stats[:, cv2.CC_STAT_AREA] >= max(4.0, 0.25 * width**2)
@@ -158,21 +177,18 @@ def find_regions(ink: Bools, gap: float = 0.0) -> Regions:
     if not real.any():
         real[1:] = True
     numbers = np.where(real, np.cumsum(real), 0).astype(np.int32)
-    return Regions(fill_to_nearest(numbers[labels]), ink, int(real.sum()), gap)
+    return Regions(fill_to_nearest(numbers[labels]), ink, drawn, int(real.sum()), gap)
 
 
-def _close_gaps(walls: npt.NDArray[np.uint8], width: float, gap: float) -> None:
-    """Draws bridges over the gaps into a picture of the lines (1 = line)."""
+def _find_bridges(ink: Bools, width: float, gap: float) -> tuple[gaps.Bridges, int]:
+    """The bridges over the drawing's gaps, and how much smaller the picture was they lie in."""
     import cv2
 
     factor = max(1, int(width / _WORKING_LINE_WIDTH))
-    size = -(-walls.shape[1] // factor), -(-walls.shape[0] // factor)
-    ink = cv2.resize(walls * np.uint8(255), size, interpolation=cv2.INTER_AREA) >= 128
-    ends = gaps.line_ends(ink, width / factor)
-    for points in gaps.find_bridges(ink, ends, gap / factor, width / factor):
-        sixteenths = np.rint(((points + 0.5) * factor - 0.5) * 16.0).astype(np.int32)
-        # Wide enough to reach the ink that a pixel of the reduced picture stands for.
-        cv2.polylines(walls, [sixteenths[:, None]], False, 1, 2 * factor - 1, cv2.LINE_8, 4)
+    size = -(-ink.shape[1] // factor), -(-ink.shape[0] // factor)
+    small = cv2.resize(ink * np.uint8(255), size, interpolation=cv2.INTER_AREA) >= 128
+    ends = gaps.line_ends(small, width / factor)
+    return gaps.find_bridges(small, ends, gap / factor, width / factor), factor
 
 
 def fill_to_nearest(labels: Labels) -> Labels:

@@ -28,6 +28,8 @@ Labels = npt.NDArray[np.int32]
 BYTES_PER_PIXEL = 128
 LAYER_NAME = "Flats"
 MOST_LABELS = 65535
+MARK = 1.0, 0.0, 1.0
+"""Colour of what is wrong or was mended: hardly any drawing has it."""
 MOST_FIGURES = 40
 """Groups of layers; what is smaller than so many figures is in the last one."""
 
@@ -49,7 +51,10 @@ def run(job: Job) -> list[Layer]:
     mask = job.input("mask")
     cover = None if mask is None else coverage(mask.raster.rgb, mask.raster.alpha)
     picture = _Picture(job, art, parts, colour_of_part, colours, cover)
-    layers = [replace(layer, metadata={"lines": art.blending}) for layer in picture.layers()]
+    layers = picture.layers()
+    if job.params["show-gaps"]:
+        layers.append(_gaps(parts, colour_of_part, layers[0].group[:1]))
+    layers = [replace(layer, metadata={"lines": art.blending}) for layer in layers]
     job.checkpoint()
     return [*layers, _labels(parts, cover)] if job.wants("labels") else layers
 
@@ -171,6 +176,22 @@ def _name(colour: Floats) -> str:
     name = NAMES[int(name_probabilities(colour).argmax())]
     red, green, blue = np.rint(np.clip(colour, 0.0, 1.0) * 255.0).astype(int)
     return f"{name} #{red:02x}{green:02x}{blue:02x}"
+
+
+def _gaps(parts: Parts, colour_of_part: Labels, group: tuple[str, ...]) -> Layer:
+    """Closed gaps, and stripes over areas without a colour, those at the page's border left out."""
+    import cv2
+
+    side = max(parts.labels.shape)
+    thick = np.ones((side // 512 + 2, side // 512 + 2), np.uint8)
+    closed = cv2.dilate((parts.regions.bridges > 0).astype(np.uint8), thick)
+    empty = (colour_of_part == 0) & ~parts.at_border()
+    rows, columns = np.ogrid[: parts.labels.shape[0], : parts.labels.shape[1]]
+    stripes = (rows + columns) % (side // 64 + 4) < side // 256 + 2
+    marked = np.where(empty[parts.labels] & stripes, 2, 0).astype(np.int32)
+    marked[closed > 0] = 1
+    table = np.array([(0, 0, 0, 0), (*MARK, 1), (*MARK, 0.6)], np.float32)
+    return Layer("gaps", "Gaps", marked, group=group, exact=True, table=table)
 
 
 def _labels(parts: Parts, cover: Floats | None) -> Layer:

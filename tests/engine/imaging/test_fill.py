@@ -234,6 +234,15 @@ def test_colour_comes_through_the_widest_gap_else_the_longest_line(wall, gap, ex
     assert at(picture, (250, 60)) == expected
 
 
+def test_colour_comes_where_a_line_stops_short_before_it_comes_through_a_wider_gap():
+    lines = one_room()
+    segment(lines, (20, 100), (280, 100))
+    segment(lines, (160, 20), (160, 94))
+    lines[96:105, 215:227] = 255
+    picture = spread_over(lines, (RED, 60, 50, 80, 60), (BLUE, 60, 140, 80, 150))
+    assert at(picture, (250, 60)) == RED
+
+
 def test_colour_does_not_flood_a_much_larger_room():
     lines = one_room()
     box(lines, 100, 80, 130, 110)

@@ -109,6 +109,41 @@ def test_a_line_that_stops_short_of_another_is_closed():
     assert apart(regions_of(lines), LEFT, RIGHT, OUTSIDE)
 
 
+def erased(lines, place, radius):
+    cv2.circle(lines, place, radius, (255, 255, 255), -1)
+
+
+@pytest.mark.parametrize("radius", [5, 7, 9])
+def test_a_missing_fork_is_closed_on_all_sides(radius):
+    lines = two_rooms()
+    erased(lines, (WALL, 20), radius)
+    assert apart(regions_of(lines, gap=24), LEFT, RIGHT, OUTSIDE)
+
+
+@pytest.mark.parametrize("shift", [0, 3, 6])
+def test_a_corner_that_is_missing_on_one_side_is_closed(shift):
+    lines = two_rooms()
+    erased(lines, (270 - shift, 20), 6)
+    assert apart(regions_of(lines, gap=24), LEFT, RIGHT, OUTSIDE)
+
+
+def test_a_line_is_closed_straight_before_it_turns():
+    lines = blank()
+    for end in ((20, 100), (280, 100), (WALL, 190)):
+        segment(lines, (WALL, 100), end)
+    erased(lines, (WALL, 100), 10)
+    bridges = regions_of(lines, gap=30).bridges
+    assert bridges[98:103, WALL].any()
+    assert bridges[104:107, WALL].any()
+
+
+def test_nothing_is_bridged_across_another_line():
+    lines = two_rooms()
+    for x in (WALL - 8, WALL + 8):
+        cv2.circle(lines, (x, 100), 2, (0, 0, 0), -1)
+    assert not regions_of(lines, gap=30).bridges.any()
+
+
 def test_a_stroke_that_ends_in_the_open_cuts_nothing():
     lines = blank()
     box(lines, 30, 20, 270, 180)
@@ -153,6 +188,19 @@ def test_contacts_are_measured(opening):
     assert abs(touching.borders[found] - 160) <= 8
     assert abs(touching.openings[found] - opening) <= 2
     assert len(touching.pairs) == 3
+    # The wall goes on below its gap: it is interrupted, it does not stop short.
+    assert touching.passages[found] == 0
+
+
+def test_where_a_line_stops_short_is_a_passage():
+    lines = blank()
+    box(lines, 30, 20, 270, 180)
+    segment(lines, (WALL, 20), (WALL, 170))
+    regions = regions_of(lines)
+    touching = Parts.whole(regions).contacts()
+    found = touching.pairs.tolist().index(sorted((at(regions, LEFT), at(regions, RIGHT))))
+    assert touching.passages[found] == touching.openings[found]
+    assert abs(touching.openings[found] - 8) <= 2
 
 
 def test_regions_far_from_each_other_do_not_touch():

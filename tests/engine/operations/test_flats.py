@@ -567,3 +567,16 @@ def test_crumbs_take_a_neighbours_colour_where_nothing_is_asked_for():
     left = pixels[60, 60]
     assert all(np.array_equal(pixels[93, x + 3], left) for x in range(60, 120, 15))
     assert not np.array_equal(at(pixels, RIGHT), left)
+
+
+def test_gaps_that_were_closed_and_empty_areas_are_shown():
+    lines = two_rooms(gap=8)
+    options = {"show-gaps": True, "unhinted": "empty", "layers": "per-colour"}
+    *flats_, gaps, _ = run(lines, in_both()[0], **options)
+    assert (gaps.role, gaps.group) == ("gaps", flats_[0].group)
+    assert gaps.pixels[94, WALL].tolist() == [1, 0, 1, 1]
+    assert not gaps.pixels[40:80, WALL, 3].any()
+    for place, share in ((LEFT, 0), (RIGHT, 0.5), (OUTSIDE, 0)):
+        x, y = place
+        around = gaps.pixels[max(y - 20, 0) : y + 20, max(x - 20, 0) : x + 20, 3]
+        assert abs((around > 0).mean() - share) < 0.2
