@@ -214,6 +214,14 @@ CATALOG: Tuple[Operation, ...] = (
                 choices=("neighbour", "empty"),
             ),
             Parameter(
+                "mixed",
+                "choice",
+                "part",
+                "Areas with two colours",
+                "They are parted between the scribbles, or the colour with most of it wins.",
+                choices=("part", "most"),
+            ),
+            Parameter(
                 "edges",
                 "choice",
                 "hard",

@@ -47,13 +47,18 @@ def keep_nothing(_: Hashable, make: Callable[[], T]) -> T:
 
 
 def assign(
-    regions: Regions, asked: Sequence[Hints], keep: Keep = keep_nothing
+    regions: Regions,
+    asked: Sequence[Hints],
+    keep: Keep = keep_nothing,
+    *,
+    parted: bool = True,
 ) -> tuple[Parts, Labels]:
     """Gives regions the colours that hints ask for.
 
     asked: hints of the same colours; those that come first go first: what they give a colour to
-    keeps it. keep: for what is slow to make of these regions. Returns the regions, cut where the
-    hints ask for several colours, and the colour of each part, 0 = none.
+    keeps it. keep: for what is slow to make of these regions. parted: whether a region is cut where
+    hints ask for several colours in it; else the one with most pixels has it all. Returns the parts
+    and the colour of each, 0 = none.
     """
     parts, colours = Parts.whole(regions), np.zeros(regions.count + 1, np.int32)
     for hints in asked:
@@ -63,9 +68,21 @@ def assign(
         colour = hints.colour_of_stroke[meant[:, 0]]
         colours[meant[:, 1]] = colour
         shared = np.unique(meant[colours[meant[:, 1]] != colour, 1])
-        if len(shared):
+        if not parted:
+            colours[shared] = _most(regions, hints, meant, shared)
+        elif len(shared):
             parts, colours = _cut(parts, colours, hints, meant, shared, keep)
     return parts, colours
+
+
+def _most(regions: Regions, hints: Hints, meant: Ints, shared: Ints) -> Labels:
+    """The colour with most painted pixels in each of some regions, of those that mean it."""
+    base, region = len(hints.colours) + 1, regions.labels.ravel()[hints.place].astype(np.int64)
+    pixels = np.bincount(region * base + hints.number, minlength=(regions.count + 1) * base)
+    asked = np.zeros(len(pixels), bool)
+    asked[meant[:, 1] * base + hints.colour_of_stroke[meant[:, 0]]] = True
+    found: Labels = np.where(asked, pixels, 0).reshape(-1, base)[shared].argmax(axis=1)
+    return found.astype(np.int32)
 
 
 def _cut(

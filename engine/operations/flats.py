@@ -66,7 +66,7 @@ def _coloured(
     if not (asked and len(asked[0].colours)):
         colours, number = fill.distinct(regions, palette)
         return colours, Parts.whole(regions), number
-    parts, number = art.assigned(regions, asked)
+    parts, number = art.assigned(regions, asked, parted=job.params["mixed"] == "part")
     if job.params["unhinted"] == "neighbour":
         number = fill.spread(parts, number)
     colours = asked[0].colours

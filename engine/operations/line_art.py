@@ -89,17 +89,16 @@ class LineArt:
         gap = int(self.job.params["gap"])
         return self.job.cache.get(("regions", self.layer.digest, gap), lambda: self._prepare(gap))
 
-    def assigned(self, regions: Regions, asked: list[Hints]) -> tuple[Parts, Labels]:
-        """Its regions, cut where several colours are asked for in one, and each part's colour.
-
-        asked: hints of the same colours; the first go first.
-        """
+    def assigned(
+        self, regions: Regions, asked: list[Hints], parted: bool = True
+    ) -> tuple[Parts, Labels]:
+        """Its regions and their colours, as from `fill.assign`, with what is known in the cache."""
 
         def keep(key: Hashable, make: Callable[[], T]) -> T:
             self.job.checkpoint()
             return self.job.cache.get(("parts", self.layer.digest, regions.gap, key), make)
 
-        return fill.assign(regions, asked, keep)
+        return fill.assign(regions, asked, keep, parted=parted)
 
     def over(self, colours: Floats) -> Floats:
         """The lines over the whole page's colours, both h x w x 3 in [0, 1]."""

@@ -40,6 +40,7 @@ def test_defaults_fill_in_what_is_not_given():
     assert flats.check_params({"gap": 7}) == {
         "gap": 7,
         "unhinted": "neighbour",
+        "mixed": "part",
         "edges": "hard",
         "under-lines": 0,
         "layers": "one",

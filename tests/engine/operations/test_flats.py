@@ -580,3 +580,13 @@ def test_gaps_that_were_closed_and_empty_areas_are_shown():
         x, y = place
         around = gaps.pixels[max(y - 20, 0) : y + 20, max(x - 20, 0) : x + 20, 3]
         assert abs((around > 0).mean() - share) < 0.2
+
+
+def test_of_two_colours_in_a_room_most_of_it_can_win():
+    hints = (RED, (60, 50), (120, 50)), (BLUE, (80, 150), (90, 150)), (GREEN, (190, 60), (200, 60))
+    parted, whole = (filled(two_rooms(), *hints, mixed=mixed) for mixed in ("part", "most"))
+    assert is_colour(at(parted, (85, 155)), BLUE)
+    assert is_colour(at(whole, (85, 155)), RED)
+    for pixels in (parted, whole):
+        assert is_colour(at(pixels, (60, 45)), RED)
+        assert is_colour(at(pixels, RIGHT), GREEN)
