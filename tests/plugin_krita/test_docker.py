@@ -182,6 +182,25 @@ def test_layers_by_colour_lie_in_one_group(krita: Krita) -> None:
     assert RESULT not in names(krita)
 
 
+def test_figures_have_groups_and_closed_gaps_a_layer(krita: Krita) -> None:
+    open_drawing(krita)
+    lines = drawing()
+    lines[SIZE // 2 : SIZE // 2 + 6, : SIZE // 3] = 255
+    krita.paint("Background", bgra(lines))
+    krita.choose("limner_parameter_layers", "Per figure")
+    assert krita.click("limner_parameter_show-gaps")
+
+    krita.run()
+
+    found = [path.removeprefix(RESULT + "/") for path in names(krita)]
+    assert {"Gaps", "Figure 1", "Figure 2"} <= set(found)
+    assert found.index("Gaps") < min(found.index("Figure 1"), found.index("Figure 2"))
+    gaps = bgra(krita.pixels(RESULT + "/Gaps", SIZE))
+    assert {tuple(pixel) for pixel in gaps[gaps[..., 3] > 0]} == {(255, 0, 255, 255)}
+    undo(krita)
+    assert RESULT not in names(krita)
+
+
 def test_cancel_leaves_the_picture_and_the_engine_as_they_were(krita: Krita) -> None:
     open_large_drawing(krita, number=1)
     before = krita.tree()
