@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +14,15 @@ from tests.plugin_krita.documents import (
     BLUE,
     RED,
     SIZE,
+    SRGB,
+    add_scribbles,
     bgra,
+    drawing,
     names,
     new_document,
     open_drawing,
     open_ink,
+    scribbles,
     undo,
 )
 
@@ -303,3 +307,25 @@ def test_the_dice_draws_another_seed(krita: Krita) -> None:
         assert krita.click("limner_another_seed")
         drawn.add(krita.value("limner_parameter_seed"))
     assert len(drawn) > 1
+
+
+def test_the_main_thread_is_not_held_up_by_variants(
+    krita: Krita, record_testsuite_property: Callable[[str, object], None]
+) -> None:
+    """Measured and reported: a loaded machine says nothing about the docker."""
+    size = 2048
+    new_document(krita, size, "RGBA", "U8", SRGB)
+    krita.add_layer("Ink", "paintlayer")
+    krita.wait_until(lambda: krita.active_layer() == "Ink")
+    krita.paint("Ink", bgra(drawing(size, paper=False)))
+    add_scribbles(krita, bgra(scribbles(RED, BLUE, size=size)))
+    choose_paint(krita, 4)
+    krita.start_stopwatch()
+    begun = time.perf_counter()
+
+    krita.run()
+
+    words = f"4 variants in {time.perf_counter() - begun:.2f} s, {krita.stop_stopwatch()}"
+    record_testsuite_property("krita-variants-2048", words)
+    print(words)
+    assert len(painted(krita)) == 4
