@@ -74,8 +74,8 @@ class Regions:
 
     @property
     def nbytes(self) -> int:
-        """What it takes to keep it, with about what it finds out later of itself."""
-        return 2 * (self.labels.nbytes + self.ink.nbytes + self.bridges.nbytes)
+        """What it takes to keep it; what it finds out later of itself is small beside that."""
+        return self.labels.nbytes + self.ink.nbytes + self.bridges.nbytes
 
 
 @dataclass(frozen=True)
