@@ -11,6 +11,8 @@ SIDE = 160
 """Pixels of a thumbnail's longer side; enough for twice the size at which it is shown."""
 LARGE_SIDE = 400
 """The same of the picture of a whole result, which is as wide as the docker."""
+BAND = 32
+"""Rows that are drawn at once: meanwhile Qt lets no other Python code run, the docker's neither."""
 FINENESS = 2
 """Samples for each pixel of it, in each direction."""
 MODES = {
@@ -62,16 +64,14 @@ def _seen(
 
 
 def _draw(painter: QPainter, samples: Samples, mode: str, opacity: float = 1.0) -> None:
-    image = QImage(
-        bytes(samples.data),
-        samples.width,
-        samples.height,
-        PIXEL * samples.width,
-        QImage.Format.Format_ARGB32,
-    )
     painter.setCompositionMode(MODES.get(mode, MODES["normal"]))
     painter.setOpacity(opacity)
-    painter.drawImage(0, 0, image)
+    row, data = PIXEL * samples.width, memoryview(samples.data)
+    for top in range(0, samples.height, BAND):
+        rows = min(BAND, samples.height - top)
+        band = bytes(data[top * row : (top + rows) * row])
+        form = QImage.Format.Format_ARGB32
+        painter.drawImage(0, top, QImage(band, samples.width, rows, row, form))
 
 
 def _scaled(picture: QImage, side: int) -> QImage:

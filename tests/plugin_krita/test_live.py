@@ -235,7 +235,12 @@ def test_the_main_thread_is_not_held_up_by_following(
         krita.wait_until(lambda wanted=list(colours): rooms(krita) == wanted, 20)
         waits.append(f"{time.perf_counter() - begun:.2f} s")
         held.append(krita.stop_stopwatch())
-    words = f"stroke to preview {', '.join(waits)}, {held}"
+    assert krita.click("limner_live")
+    krita.paint("Scribbles", bgra(scribbles(RED, GREEN, size=size)))
+    krita.start_stopwatch()
+    time.sleep(0.7)
+    without = krita.stop_stopwatch()["gaps"]
+    words = f"stroke to preview {', '.join(waits)}, {held}; gaps without live mode {without}"
     record_testsuite_property("krita-live-2048", words)
     print(words)
     assert all(len(times["slices"]) > 1 for times in held)
