@@ -81,7 +81,7 @@ def rows_of(drawing: Path, side: int, methods: list[str]) -> Iterator[list[str]]
     for name in methods:
         found = apart(measure, *METHODS[name], drawing, side)
         flats = flats or found
-        figures = [f"{found[figure]:.2f}" for figure in FIGURES]
+        figures = [f"{found[figure]:.3f}" for figure in FIGURES]
         ratios = [f"{found[figure] / flats[figure]:.2f}" for figure in FIGURES]
         yield [name, str(side), *figures, *ratios]
 
