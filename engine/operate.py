@@ -55,13 +55,13 @@ def run_files(
     _check_sizes(operation, planes)
     _check_folders([output, *extra.values(), *([report_file] if report_file else [])])
     result = run_planes(operation, checked, planes, on_progress=_progress_line())
-    _write(operation, planes[0], result.planes, output, form)
-    for role in extra.keys() - {plane.role for plane in result.planes}:
+    for role in sorted(extra.keys() - {plane.role for plane in result.planes}):
         raise LimnerError(
             "cannot-write",
             f"With these settings there is no '{role}' to write to {extra[role].name}.",
             f"See 'limner {operation.id} --help' for what makes it, and run again.",
         )
+    _write(operation, planes[0], result.planes, output, form)
     for plane in result.planes:
         if plane.role in extra:
             palette = plane.attributes["kind"] == "palette"

@@ -218,7 +218,7 @@ CATALOG: Tuple[Operation, ...] = (
                 "choice",
                 "part",
                 "Areas with two colours",
-                "They are parted between the scribbles, or the colour with most of it wins.",
+                "Areas with scribbles of two colours are parted, or the one with most of it wins.",
                 choices=("part", "most"),
             ),
             Parameter(

@@ -227,7 +227,10 @@ class LimnerDocker(DockWidget):
         self._forms.addWidget(self._mask_place)
 
     def _choose(self, index: int) -> None:
-        self._session.state(self._document).operation = catalog.CATALOG[index]
+        operation = catalog.CATALOG[index]
+        self._session.state(self._document).operation = operation
+        if not has_scribbles(operation):
+            self._session.set_live(self._document, False)
         self._show()
 
     def _choose_variant(self, key: str) -> None:

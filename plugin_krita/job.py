@@ -79,6 +79,16 @@ class Job(QObject):
         self._turns = Turns(self._read(), self._fail)
 
     @property
+    def is_as_set(self) -> bool:
+        """Whether the document's operation and its settings are still those of the job."""
+        state = self._state
+        now = state.operation.id, state.values()
+        try:
+            return now == (self._operation.id, self._params) and state.sources() == self._sources
+        except LimnerError:
+            return False
+
+    @property
     def picture(self) -> Optional[QImage]:
         """What the result looks like, as far as that is known."""
         answered = self.answer is not None and self.answer.picture is not None
@@ -86,7 +96,7 @@ class Job(QObject):
 
     def place(self) -> None:
         """Puts the answer into the document."""
-        self._over, self._begun = False, time.monotonic()
+        self._over, self.can_cancel, self._begun = False, True, time.monotonic()
         self._progress(1.0, "Writing the layers")
         self._turns = Turns(self._insert(self.answer), self._fail)
 

@@ -6,6 +6,7 @@ from typing import Any, Callable, Generator, Optional
 
 from . import document as documents
 from .bindings import DocumentState
+from .document import SELECTION, Source
 from .engine import Engine
 from .ipc.catalog import Operation
 from .ipc.errors import LimnerError
@@ -16,6 +17,8 @@ from .turns import Steps, Turns
 
 LOOK = 250
 """Milliseconds between two looks at the scribbles, whose changes Krita does not announce."""
+LINES_EVERY = 4
+"""At which looks it looks at the lines too; they are large and hardly change meanwhile."""
 REST = 3
 """How many times as long as a look took it waits for the next one, on a large page."""
 
@@ -28,10 +31,11 @@ def has_scribbles(operation: Operation) -> bool:
 class Live(QObject):
     """Runs a document's operation anew after each stroke; a stroke cancels what runs already.
 
-    job: the last one that was answered, which can be applied. notice: what to say of it.
+    job: the last one that was answered, which can be applied. notice: what to say of it; `told`
+    comes with each.
     """
 
-    changed = Signal()
+    changed, told = Signal(), Signal()
 
     def __init__(
         self,
@@ -48,6 +52,7 @@ class Live(QObject):
         self._is_busy = is_busy
         self._running: Optional[Job] = None
         self._seen: Any = None
+        self._looks, self._lines = 0, 0
         self._turns = Turns(self._watch(), self._fail)
 
     @property
@@ -59,13 +64,19 @@ class Live(QObject):
 
     @property
     def is_current(self) -> bool:
-        """Whether what can be applied is what the scribbles ask for now."""
-        return self.job is not None and self._running is None
+        """Whether what can be applied is what the document asks for now."""
+        return self.job is not None and self._running is None and self.job.is_as_set
 
     def stop(self) -> None:
         """Follows no further."""
         self._turns.stop()
         self._cancel()
+
+    def stand_aside(self) -> None:
+        """Forgets what it has, since another job does it; looks anew after that."""
+        self._cancel()
+        self._replace(None)
+        self._seen = None
 
     def _watch(self) -> Steps:
         while True:
@@ -79,19 +90,32 @@ class Live(QObject):
             yield max(LOOK, round(REST * spent))
 
     def _look(self) -> Generator[Optional[int], None, Any]:
-        """All that the result depends on, but the lines: they stay while an artist scribbles."""
+        """All that the result depends on: the lines now and then, palettes by name."""
         state = self._state
+        documents.require_open(state.document)
         try:
-            sources, digest = state.sources(), 0
+            sources, digests = state.sources(), []
+            if self._looks % LINES_EVERY == 0:
+                self._lines = yield from self._digest(sources[0])
+            self._looks += 1
             for source in sources[1:]:
-                if source.key.startswith("{"):
-                    pixels = yield from documents.read(state.document, source, self._profiles)
-                    for strip in pixels.strips:
-                        digest = zlib.crc32(memoryview(strip), digest)
+                digest = yield from self._digest(source)
+                digests.append(digest)
         except LimnerError as error:
             documents.require_open(state.document)
             return error.sentence
-        return state.operation.id, state.values(), sources, digest
+        return state.operation.id, state.values(), sources, self._lines, digests
+
+    def _digest(self, source: Source) -> Generator[Optional[int], None, Any]:
+        """What tells the source's pixels from others."""
+        document, digest = self._state.document, 0
+        if source.key == SELECTION:
+            return documents.signature(document.selection())
+        if source.key.startswith("{"):
+            pixels = yield from documents.read(document, source, self._profiles)
+            for strip in pixels.strips:
+                digest = zlib.crc32(memoryview(strip), digest)
+        return digest
 
     def _start(self) -> None:
         self._cancel()
@@ -113,10 +137,22 @@ class Live(QObject):
 
     def _ended(self, job: Job, notice: Notice) -> None:
         if job is self._running:
-            self._running, self.notice = None, notice
-            self.job = job if job.answer is not None else None
-            self.changed.emit()
+            self._running = None
+            self._replace(job if job.answer is not None else None)
+            self._tell(notice)
 
     def _fail(self, error: LimnerError) -> None:
-        self.job, self.notice = None, Notice.of(error)
+        self._cancel()
+        self._replace(None)
+        self._tell(Notice.of(error))
+
+    def _replace(self, job: Optional[Job]) -> None:
+        """Takes another job as the newest; what the last one holds is large."""
+        if self.job is not None:
+            self.job.answer = self.job.preview = None
+        self.job = job
+
+    def _tell(self, notice: Notice) -> None:
+        self.notice = notice
+        self.told.emit()
         self.changed.emit()

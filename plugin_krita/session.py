@@ -81,8 +81,15 @@ class Session(QObject):
         self._stop_choosing(key)
         self._notices.pop(key, None)
         self._notices.pop(CLOSED, None)
+
+        def ended(notice: Notice) -> None:
+            # What live mode made may be placed again, and is then another job.
+            job.ended.disconnect(ended)
+            job.changed.disconnect(self.changed)
+            self._ended(key, document, notice)
+
         job.changed.connect(self.changed)
-        job.ended.connect(lambda notice: self._ended(key, document, notice))
+        job.ended.connect(ended)
 
     def live(self, document: Any) -> Optional[Live]:
         """The document's live mode, or None where it is off."""
@@ -97,6 +104,7 @@ class Session(QObject):
             state = self.state(document)
             live = Live(state, self.engine, self._profiles, lambda: key in self._jobs)
             live.changed.connect(self.changed)
+            live.told.connect(lambda: self._told(key, document))
             self._lives[key] = live
         self.changed.emit()
 
@@ -104,6 +112,8 @@ class Session(QObject):
         """Puts what live mode shows into the document; what it does not show yet is run."""
         live = self.live(document)
         if live is None or not live.is_current:
+            if live is not None:
+                live.stand_aside()
             self.run(document)
         elif documents.identity(document) not in self._jobs:
             self._begin(document, live.job)
@@ -161,6 +171,12 @@ class Session(QObject):
     def _stop_choosing(self, key: str) -> None:
         if key in self._choosing:
             self._choosing.pop(key).stop()
+
+    def _told(self, key: str, document: Any) -> None:
+        """Live mode has something to say, in place of the last run."""
+        self._notices.pop(key, None)
+        if not documents.is_open(document):
+            self._lives.pop(key, None)
 
     def _ended(self, key: str, document: Any, notice: Notice) -> None:
         del self._jobs[key]

@@ -68,7 +68,7 @@ def assign(
         colour = hints.colour_of_stroke[meant[:, 0]]
         colours[meant[:, 1]] = colour
         shared = np.unique(meant[colours[meant[:, 1]] != colour, 1])
-        if not parted:
+        if len(shared) and not parted:
             colours[shared] = _most(regions, hints, meant, shared)
         elif len(shared):
             parts, colours = _cut(parts, colours, hints, meant, shared, keep)
@@ -77,11 +77,15 @@ def assign(
 
 def _most(regions: Regions, hints: Hints, meant: Ints, shared: Ints) -> Labels:
     """The colour with most painted pixels in each of some regions, of those that mean it."""
-    base, region = len(hints.colours) + 1, regions.labels.ravel()[hints.place].astype(np.int64)
-    pixels = np.bincount(region * base + hints.number, minlength=(regions.count + 1) * base)
+    base, place = len(hints.colours) + 1, np.full(regions.count + 1, -1)
+    place[shared] = np.arange(len(shared))
+    region = place[regions.labels.ravel()[hints.place]]
+    keys = region[region >= 0] * base + hints.number[region >= 0]
+    pixels = np.bincount(keys, minlength=len(shared) * base)
+    here = place[meant[:, 1]]
     asked = np.zeros(len(pixels), bool)
-    asked[meant[:, 1] * base + hints.colour_of_stroke[meant[:, 0]]] = True
-    found: Labels = np.where(asked, pixels, 0).reshape(-1, base)[shared].argmax(axis=1)
+    asked[(here * base + hints.colour_of_stroke[meant[:, 0]])[here >= 0]] = True
+    found: Labels = np.where(asked, pixels, 0).reshape(-1, base).argmax(axis=1)
     return found.astype(np.int32)
 
 
@@ -180,8 +184,12 @@ def distinct(regions: Regions, palette: Floats | None) -> tuple[Floats, Labels]:
     page's border stay empty; crumbs between lines take a neighbour's colour.
     """
     parts, area = Parts.whole(regions), regions.areas
-    crumb = _CRUMB * line_width(regions.ink) ** 2
-    wanted = np.flatnonzero(~parts.at_border() & (np.arange(len(area)) > 0) & (area >= crumb))
+    inner = ~parts.at_border() & (np.arange(len(area)) > 0)
+    large = inner & (area >= _CRUMB * line_width(regions.ink) ** 2)
+    beside_large = np.zeros(len(area), bool)
+    for one, other in (parts.contacts().pairs.T, parts.contacts().pairs.T[::-1]):
+        beside_large[one[large[other]]] = True
+    wanted = np.flatnonzero(large | (inner & ~beside_large))
     wanted = wanted[np.argsort(-area[wanted], kind="stable")]
     colours = np.zeros(regions.count + 1, np.int32)
     if palette is None:

@@ -120,7 +120,7 @@ class Cells:
     def shrunk(self, cells: Floats, side: int) -> Floats:
         """The picture of c x h x w cells, at most `side` pixels along a side, H x W x c."""
         scale = min(1.0, side / max(self.height, self.width))
-        rows, columns = (round(length * self.side * scale) for length in self.shape)
+        rows, columns = (max(1, round(length * self.side * scale)) for length in self.shape)
         pixels = np.ascontiguousarray(np.moveaxis(cells, 0, -1))
         large = cv2.resize(pixels, (columns, rows), interpolation=cv2.INTER_CUBIC)
         height, width = (max(1, round(length * scale)) for length in (self.height, self.width))

@@ -34,6 +34,7 @@ LARGEST = 65504.0
 EXACT = 1 / 512
 """Of an 8-bit code: values this near to a code take it, whatever the dither says."""
 STRIP_PIXELS = 1 << 15
+TABLE_COLUMNS = 256
 PAINTED = 0.5
 """Alpha from which on a pixel counts as painted."""
 
@@ -240,7 +241,10 @@ def _encode_by_table(
     rows: npt.NDArray[np.integer[Any]], table: Floats, pixel_format: PixelFormat, x: int, y: int
 ) -> Plane:
     """A picture of few colours as a plane, never dithered; rows: of the table, for each pixel."""
-    colours = encode(Raster.of_rgba(table[np.newaxis]), pixel_format, exact=True)
+    # In rows, as no picture is as wide as a table can be long.
+    padded = np.pad(table, [(0, -len(table) % TABLE_COLUMNS), (0, 0)])
+    square = padded.reshape(-1, TABLE_COLUMNS, table.shape[1])
+    colours = encode(Raster.of_rgba(square), pixel_format, exact=True)
     # Each colour's codes as one item, so that a pixel is one look-up.
     item = np.dtype(f"V{pixel_format.channels * DEPTH_BYTES[pixel_format.depth]}")
     items, picture = np.frombuffer(colours.data, item), np.empty(rows.shape, item)

@@ -78,7 +78,7 @@ class LineArt:
             ink = self.regions.ink.astype(np.uint8)
             return np.asarray(cv2.distanceTransform(ink, cv2.DIST_L2, cv2.DIST_MASK_5), np.float32)
 
-        return self.job.cache.get(("depth", self.layer.digest, self.regions.gap), measure)
+        return self.job.cache.get(("depth", self.layer.digest), measure)
 
     @cached_property
     def regions(self) -> Regions:

@@ -137,6 +137,40 @@ def test_an_applied_layer_is_never_overwritten(krita: Krita) -> None:
     assert np.array_equal(krita.pixels(RESULT + "/Flats", SIZE), applied)
 
 
+def test_what_was_applied_and_undone_can_be_applied_again(krita: Krita) -> None:
+    open_drawing(krita)
+    start_live(krita)
+    for _ in range(2):
+        krita.click("limner_run")
+        assert "Flat colours: 1 layer" in krita.finish()
+        assert RESULT in names(krita)
+        undo(krita)
+        assert RESULT not in names(krita)
+
+
+def test_a_selection_is_followed_too(krita: Krita) -> None:
+    open_drawing(krita)
+    start_live(krita)
+
+    krita.select(0, 0, SIZE // 2, SIZE)
+
+    krita.wait_until(lambda: rooms(krita) == [RED, (255, 255, 255)], 20)
+
+
+def test_lines_are_followed_too(krita: Krita) -> None:
+    open_drawing(krita)
+    krita.paint("Scribbles", bgra(scribbles(RED)))
+    start_live(krita)
+    assert rooms(krita) == [RED, (255, 255, 255)]
+
+    joined = drawing()
+    joined[SIZE // 2 - 20 : SIZE // 2 + 20, SIZE // 4 : -SIZE // 4] = 255
+    joined[[SIZE // 2 - 20, SIZE // 2 + 20], SIZE // 4 : -SIZE // 4, :3] = 0
+    krita.paint("Background", bgra(joined))
+
+    krita.wait_until(lambda: at(previewed(krita), 0.5, 0.5) == RED, 20)
+
+
 def test_turned_off_it_follows_no_more(krita: Krita) -> None:
     open_drawing(krita)
     start_live(krita)
@@ -154,10 +188,24 @@ def test_turned_off_it_follows_no_more(krita: Krita) -> None:
 
 def test_operations_without_scribbles_have_no_live_mode(krita: Krita) -> None:
     open_drawing(krita)
-    krita.show_docker(300)
-    assert krita.is_shown("limner_live")
+    start_live(krita)
     krita.choose("limner_operation", "Harmonize palette")
     assert not krita.is_shown("limner_live")
+    assert previewed(krita) is None
+    assert "Harmonize palette" in krita.run()
+
+
+def test_what_is_applied_is_what_the_docker_asks_for(krita: Krita) -> None:
+    open_drawing(krita)
+    start_live(krita)
+    krita.choose("limner_parameter_layers", "Per colour")
+
+    krita.click("limner_run")
+    said = krita.finish()
+
+    assert "Flat colours: 2 layers" in said
+    krita.paint("Scribbles", bgra(scribbles(GREEN, BLUE)))
+    wait_for_result(krita)
 
 
 def test_what_is_wrong_is_said_and_the_next_stroke_is_followed(krita: Krita) -> None:

@@ -352,3 +352,14 @@ def test_a_table_is_encoded_as_its_pixels_are(depth, channels):
     layer = Layer("flats", "Flats", rows, x=3, y=-2, exact=True, table=table)
     plain = Layer("flats", "Flats", table[rows], x=3, y=-2, exact=True)
     assert encode_layer(layer, form) == encode_layer(plain, form)
+
+
+def test_a_table_may_be_longer_than_a_picture_is_wide():
+    count = 2**17 + 2
+    table = np.ones((count, 4), np.float32)
+    table[:, 0] = np.arange(count) % 256 / 255
+    rows = np.int32([[0, 255, count - 1]])
+    plane = encode_layer(
+        Layer("flats", "Flats", rows, exact=True, table=table), PixelFormat(4, "u8")
+    )
+    assert bytes(plane.data)[::4] == bytes([0, 255, (count - 1) % 256])

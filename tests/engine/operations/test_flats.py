@@ -590,3 +590,24 @@ def test_of_two_colours_in_a_room_most_of_it_can_win():
     for pixels in (parted, whole):
         assert is_colour(at(pixels, (60, 45)), RED)
         assert is_colour(at(pixels, RIGHT), GREEN)
+
+
+def test_strokes_for_no_colour_alone_leave_the_rest_its_own_colours():
+    clear = strokes(two_rooms().shape, (GREEN, (190, 100), (230, 110)))
+    pixels = filled(two_rooms(), clear=clear)
+    assert at(pixels, LEFT)[3] == 1
+    assert is_empty(at(pixels, RIGHT))
+
+
+def test_a_small_room_alone_has_a_colour_of_its_own():
+    lines = blank()
+    cv2.circle(lines, (150, 100), 12, (0, 0, 0), 8, cv2.LINE_AA)
+    pixels = filled(lines)
+    assert at(pixels, (150, 100))[3] == 1
+    assert is_empty(at(pixels, OUTSIDE))
+
+
+def test_soft_edges_of_figures_are_not_the_backgrounds():
+    options = {"layers": "per-figure", "edges": "smooth", "unhinted": "empty"}
+    *parts, _ = run(two_rooms(), *in_both(), **options)
+    assert {part.group for part in parts} == {("Flats", "Figure 1")}

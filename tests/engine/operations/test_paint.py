@@ -776,3 +776,11 @@ def test_where_no_colour_is_asked_for_nothing_is_painted():
             assert at(layer.pixels, LEFT)[3] == 1
             assert at(layer.pixels, RIGHT)[3] == 0
             assert at(layer.pixels, OUTSIDE)[3] == 1
+
+
+def test_a_long_page_is_previewed():
+    seen = []
+    lines = np.full((8, 4096, 3), 255, np.uint8)
+    lines[:, ::64] = 0
+    run(lines, on_preview=seen.append)
+    assert [picture.shape for picture in seen] == [(1, 512, 3)]
