@@ -21,6 +21,8 @@ _SAME_COLOUR = 2.0
 _SAME_LIGHTNESS = 3.6
 # A layer with more colours than this is a painting; its rarest shades are no hints.
 _MOST_COLOURS = 1024
+# Of a photograph, so many of the most frequent shades are looked at.
+_MOST_SHADES = 1 << 15
 
 
 @dataclass(frozen=True)
@@ -194,14 +196,16 @@ def _merge(shades: Floats, counts: Ints) -> tuple[Labels, list[int]]:
     lab = srgb_to_lab(shades.T).T.astype(np.float64)
     colour_of_shade = np.zeros(len(shades), np.int32)
     modes: list[int] = []
-    for mode in np.argsort(-counts, kind="stable"):
+    frequent = np.argsort(-counts, kind="stable")[:_MOST_SHADES]
+    lightness = lab[frequent, 0]
+    for mode in frequent:
         if colour_of_shade[mode]:
             continue
         if len(modes) == _MOST_COLOURS:
             break
         modes.append(int(mode))
-        near = np.abs(lab[:, 0] - lab[mode, 0]) <= _SAME_LIGHTNESS
-        near = np.flatnonzero(near & (colour_of_shade == 0))
+        near = frequent[np.abs(lightness - lab[mode, 0]) <= _SAME_LIGHTNESS]
+        near = near[colour_of_shade[near] == 0]
         difference = deltaE_ciede2000(np.broadcast_to(lab[mode], lab[near].shape), lab[near])
         colour_of_shade[near[difference <= _SAME_COLOUR]] = len(modes)
     return colour_of_shade, modes

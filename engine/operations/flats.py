@@ -57,6 +57,9 @@ def run(job: Job) -> list[Layer]:
     if job.params["show-gaps"]:
         layers.append(_gaps(parts, colour_of_part, layers[0].group[:1]))
     layers = [replace(layer, metadata={"lines": art.blending}) for layer in layers]
+    if art.look().is_picture:
+        note = f"'{art.layer.name}' looks like a picture: flat colours want line art."
+        layers[0] = replace(layers[0], metadata={**layers[0].metadata, "note": note})
     job.checkpoint()
     return [*layers, _labels(parts, cover)] if job.wants("labels") else layers
 

@@ -17,6 +17,7 @@ from engine.job import Cache, Cancelled, Input, Job
 from engine.operations import flats, line_art
 from ipc import catalog
 from ipc.errors import LimnerError
+from tests.drawings import photograph
 from tests.engine.imaging.line_art import (
     LEFT,
     OUTSIDE,
@@ -611,3 +612,10 @@ def test_soft_edges_of_figures_are_not_the_backgrounds():
     options = {"layers": "per-figure", "edges": "smooth", "unhinted": "empty"}
     *parts, _ = run(two_rooms(), *in_both(), **options)
     assert {part.group for part in parts} == {("Flats", "Figure 1")}
+
+
+def test_a_photograph_is_filled_with_a_word_of_warning():
+    picture = photograph(160)[..., :3]
+    layers = run(picture)
+    assert "looks like a picture" in layers[0].metadata["note"]
+    assert "note" not in run(two_rooms())[0].metadata
