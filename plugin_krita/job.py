@@ -96,7 +96,10 @@ class Job(QObject):
 
     def place(self) -> None:
         """Puts the answer into the document."""
-        self._over, self.can_cancel, self._begun = False, True, time.monotonic()
+        self._over, self.can_cancel = False, True
+        if self.live:
+            # Of what live mode made, perhaps long ago, the artist waits for the placing alone.
+            self._begun = time.monotonic()
         self._progress(1.0, "Writing the layers")
         self._turns = Turns(self._insert(self.answer), self._fail)
 

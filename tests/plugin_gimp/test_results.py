@@ -60,22 +60,13 @@ def test_flats_go_into_one_group_under_the_lines(console, run):
     assert seen["selected"] == ["Scribbles"]
 
 
-def test_lines_on_paper_are_multiplied(console, run):
-    drawn = layer("Lines", lines())
+@pytest.mark.parametrize(("paper", "mode"), [("white", "multiply"), ("black", "screen")])
+def test_lines_on_paper_let_colours_through(console, run, paper, mode):
+    drawn = layer("Lines", lines() if paper == "white" else 255 - lines())
     given = {"precision": "U8_NON_LINEAR", "encoding": "R'G'B' u8"}
     image = console("make", canvas=CANVAS, layers=[drawn], **given)
     above, group = run("flats", image, "Lines")["layers"]
-    assert above["mode"] == "multiply"
-    assert above["data"] == drawn["data"]
-    assert group["name"] == "Flat colours"
-
-
-def test_light_lines_on_dark_paper_are_screened(console, run):
-    drawn = layer("Lines", 255 - lines())
-    given = {"precision": "U8_NON_LINEAR", "encoding": "R'G'B' u8"}
-    image = console("make", canvas=CANVAS, layers=[drawn], **given)
-    above, group = run("flats", image, "Lines")["layers"]
-    assert above["mode"] == "screen"
+    assert above["mode"] == mode
     assert above["data"] == drawn["data"]
     assert group["name"] == "Flat colours"
 

@@ -20,6 +20,7 @@ from ipc import connection
 from ipc.client import Client
 from tests import editors
 from tests import simple_networks as networks
+from tests.engine.operations.test_paint import paints_what_it_is_told
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PLUGIN = Path(__file__).parent / "limner_test"
@@ -294,6 +295,15 @@ def simple_networks(limner_home: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     monkeypatch.setenv("LIMNER_HOME", str(limner_home))
     networks.red_is_subject()
     networks.one_change([[0.7, 0, 0, 0], [0, 0.9, 0, 0], [0, 0, 0.8, 0.2]])
+    yield
+    shutil.rmtree(limner_home / "models", ignore_errors=True)
+
+
+@pytest.fixture
+def painter(limner_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A network that paints as told, with grain by which variants differ."""
+    monkeypatch.setenv("LIMNER_HOME", str(limner_home))
+    paints_what_it_is_told(0.4)
     yield
     shutil.rmtree(limner_home / "models", ignore_errors=True)
 

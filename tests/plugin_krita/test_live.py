@@ -2,14 +2,13 @@
 
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.engine.operations.test_paint import paints_what_it_is_told
 from tests.plugin_krita.conftest import Krita
 from tests.plugin_krita.documents import (
     BLUE,
@@ -31,15 +30,6 @@ from tests.plugin_krita.documents import (
 pytestmark = [pytest.mark.editors, pytest.mark.timeout(900)]
 
 RESULT = "Limner/Flat colours"
-
-
-@pytest.fixture
-def painter(limner_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A network that paints as told."""
-    monkeypatch.setenv("LIMNER_HOME", str(limner_home))
-    paints_what_it_is_told(0.2)
-    yield
-    shutil.rmtree(limner_home / "models", ignore_errors=True)
 
 
 def start_live(krita: Krita) -> None:

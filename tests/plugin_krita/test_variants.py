@@ -2,13 +2,12 @@
 
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.engine.operations.test_paint import paints_what_it_is_told
 from tests.plugin_krita.conftest import Krita
 from tests.plugin_krita.documents import (
     BLUE,
@@ -26,19 +25,9 @@ from tests.plugin_krita.documents import (
     undo,
 )
 
-pytestmark = [pytest.mark.editors, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.editors, pytest.mark.timeout(900), pytest.mark.usefixtures("painter")]
 
-GRAIN = 0.4
 SEED = 7
-
-
-@pytest.fixture(autouse=True)
-def painter(limner_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A network that paints as told, with grain by which variants differ."""
-    monkeypatch.setenv("LIMNER_HOME", str(limner_home))
-    paints_what_it_is_told(GRAIN)
-    yield
-    shutil.rmtree(limner_home / "models", ignore_errors=True)
 
 
 def choose_paint(krita: Krita, variants: int = 3) -> None:
