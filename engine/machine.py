@@ -19,6 +19,7 @@ LIBRARIES = (
     "opencv-python",
     "scikit-image",
     "scipy",
+    "numba",
     "pillow",
     "imagecodecs",
     "pyzmq",

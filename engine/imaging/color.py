@@ -21,18 +21,21 @@ _RGB_TO_XYZ = np.array(
         [0.0193308, 0.1191948, 0.9505322],
     ]
 )
-_TO_RELATIVE = _RGB_TO_XYZ / _RGB_TO_XYZ.sum(axis=1, keepdims=True)
-_FROM_RELATIVE = np.linalg.inv(_TO_RELATIVE)
+TO_RELATIVE = _RGB_TO_XYZ / _RGB_TO_XYZ.sum(axis=1, keepdims=True)
+FROM_RELATIVE = np.linalg.inv(TO_RELATIVE)
+"""Linear light to XYZ relative to white, and back."""
 
 # Every curve is a power above its knee and goes on as a straight line below.
 _ENCODED_TOE, _LINEAR_TOE = 0.04045, 0.0031308
-_KNEE = 6 / 29
-_SLOPE = 3 * _KNEE**2
+KNEE = 6 / 29
+SLOPE = 3 * KNEE**2
+"""Of CIELAB's curve, the knee as its value there."""
 
 # Less than half an 8-bit code, clipped: the gamut's faces are so flat near yellow and cyan that
 # keeping to them strictly would cost much chroma for nothing that is seen.
-_OVER, _UNDER = 2e-3, 5e-5
-_BISECTIONS = 6
+OVER, UNDER = 2e-3, 5e-5
+BISECTIONS = 6
+"""How a colour's chroma is fitted into the gamut."""
 
 
 def srgb_to_linear(rgb: Floats) -> Floats:
@@ -62,9 +65,9 @@ def linear_to_srgb(light: Floats) -> Floats:
 
 def linear_to_lab(light: Floats) -> Floats:
     """CIELAB of linear light: L in [0, 100], a and b in about [-110, 100] for sRGB colours."""
-    relative = _mixed(_TO_RELATIVE, light)
-    f = np.cbrt(np.maximum(relative, np.float32(_KNEE**3)))
-    f += _below(relative, _KNEE**3) * np.float32(1 / _SLOPE)
+    relative = _mixed(TO_RELATIVE, light)
+    f = np.cbrt(np.maximum(relative, np.float32(KNEE**3)))
+    f += _below(relative, KNEE**3) * np.float32(1 / SLOPE)
     lab = np.empty_like(f)
     np.multiply(f[1], np.float32(116), out=lab[0])
     lab[0] -= np.float32(16)
@@ -109,7 +112,7 @@ def fit_chroma(lab: Floats, low: Floats, high: Floats) -> Floats:
     lightness has to lie between them.
     """
     light = lab_to_linear(lab)
-    least, most = low - np.float32(_UNDER), high * np.float32(1 + _OVER)
+    least, most = low - np.float32(UNDER), high * np.float32(1 + OVER)
     outside = (light.min(axis=0) < least) | (light.max(axis=0) > most)
     where = np.flatnonzero(outside)
     if len(where):
@@ -131,7 +134,7 @@ def _reduced(lab: Floats, low: Floats, high: Floats) -> Floats:
 
     part = np.zeros_like(low)
     step = np.float32(0.5)
-    for _ in range(_BISECTIONS):
+    for _ in range(BISECTIONS):
         part += step * (excess_of(part + step) <= 0)
         step *= np.float32(0.5)
     step *= 2
@@ -151,11 +154,11 @@ def _grey_and_chroma(lab: Floats) -> tuple[Floats, Floats]:
 
 def _light(f: Floats) -> Floats:
     """Linear light of CIELAB's f."""
-    knee = np.maximum(f, np.float32(_KNEE))
+    knee = np.maximum(f, np.float32(KNEE))
     relative = knee * knee
     relative *= knee
-    relative += _below(f, _KNEE) * np.float32(_SLOPE)
-    return _mixed(_FROM_RELATIVE, relative)
+    relative += _below(f, KNEE) * np.float32(SLOPE)
+    return _mixed(FROM_RELATIVE, relative)
 
 
 def _mixed(matrix: npt.NDArray[np.float64], light: Floats) -> Floats:

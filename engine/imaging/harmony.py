@@ -11,15 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from engine.imaging.color import (
-    Floats,
-    fit_chroma,
-    lab_to_srgb,
-    linear_to_lab,
-    linear_to_srgb,
-    srgb_to_lab,
-    srgb_to_linear,
-)
+from engine.imaging.color import Floats, lab_to_srgb, srgb_to_lab
+from engine.imaging.color_table import ColorTable
 from engine.imaging.naming import NAMES, Prototypes, name_probabilities, prototypes
 
 NAMING_LIGHTNESS = 70.0
@@ -29,9 +22,6 @@ LEAST_PROBABILITY = 0.15
 EPSILON = 1e-4
 
 _ACHROMATIC = np.array([name in ("black", "grey", "white") for name in NAMES])
-
-_BLOCK = 1 << 14
-"""Pixels at a time, so that they stay in the cache."""
 
 
 def harmonious_targets(
@@ -98,22 +88,11 @@ class Recoloring:
         neutral = np.zeros((1, 2), np.float32)
         return Recoloring(np.vstack([self.source, neutral]), np.vstack([self.target, neutral]))
 
-    def apply(self, rgb: Floats) -> Floats:
-        """Colours (N x 3, sRGB-encoded) with a, b shifted and lightness kept.
-
-        A result outside sRGB loses chroma until no channel leaves [0, 1], or goes beyond it no
-        further than the channels of its source do (HDR, wide gamut).
-        """
-        result: Floats = np.empty_like(rgb)
-        for start in range(0, len(rgb), _BLOCK):
-            block = np.s_[start : start + _BLOCK]
-            light = srgb_to_linear(np.ascontiguousarray(rgb[block].T))
-            lab = linear_to_lab(light)
-            lab[1:] += self.shift(lab[1:])
-            low = np.minimum(light.min(axis=0), 0)
-            high = np.maximum(light.max(axis=0), 1)
-            result[block] = linear_to_srgb(fit_chroma(lab, low, high)).T
-        return result
+    def table(self) -> ColorTable:
+        """The change as a table; lightness stays."""
+        return ColorTable.baked(
+            lambda lab: np.vstack([np.zeros_like(lab[:1]), self.shift(lab[1:])])
+        )
 
 
 def _chroma(ab: Floats) -> Floats:

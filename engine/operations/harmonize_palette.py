@@ -23,7 +23,7 @@ BYTES_PER_PIXEL = 120
 
 _SAMPLES = 1 << 18
 """Pixels that the main colours are found from, as many as the paper's pictures have."""
-_STRIP = 1 << 18
+_STRIP = 1 << 20
 _NOTHING_TO_DO = "No colour moves; the picture is as it was."
 
 
@@ -42,9 +42,10 @@ def run(job: Job) -> list[Layer]:
     changes = bool((recoloring.source != recoloring.target).any())
     if changes:
         whole = recoloring.with_neutral() if job.params["keep-neutrals"] else recoloring
+        table = whole.table()
         for done, rows in _strips(pixels.shape):
             job.progress(0.1 + 0.9 * done, "recolour")
-            _recolour(pixels[rows], whole, None if inside is None else inside[rows])
+            table.apply(pixels[rows], None if inside is None else inside[rows])
     note = {} if changes else {"note": _NOTHING_TO_DO}
     result = Layer("picture", "Harmonized", pixels, x=picture.x, y=picture.y, metadata=note)
     return [result, _palette_layer(main, recoloring)] if len(main.share) else [result]
@@ -81,20 +82,6 @@ def _strips(shape: tuple[int, ...]) -> Iterator[tuple[float, slice]]:
     step = max(1, _STRIP // width)
     for top in range(0, height, step):
         yield top / height, slice(top, top + step)
-
-
-def _recolour(pixels: Floats, recoloring: Recoloring, inside: Floats | None) -> None:
-    """Recolours RGBA pixels (H x W x 4) in place, as far as they are visible and inside."""
-    touched = pixels[..., 3] > 0
-    if inside is not None:
-        touched &= inside > 0
-    if not touched.any():
-        return
-    before = pixels[..., :3]
-    after = recoloring.apply(before.reshape(-1, 3)).reshape(before.shape)
-    if inside is not None:
-        after = before + inside[..., None] * (after - before)
-    np.copyto(before, after, where=touched[..., None])
 
 
 def _palette_layer(main: SourcePalette, recoloring: Recoloring) -> Layer:
