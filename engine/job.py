@@ -34,7 +34,7 @@ class Input:
     """One input: its pixels, decoded when they are looked at, and the digest that names them.
 
     Inputs of the document (line art, scribbles, flats, image, mask) cover the whole canvas, padded
-    with transparency. References and palettes keep their own size; a palette is N x 1.
+    with transparency. References, palettes (N x 1) and links (N x 2) keep their own size.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Layer:
     """A result.
 
     pixels: float32 H x W x 4 (RGBA) for kind colour, float32 H x W in [0, 1] for mask, uint16
-    H x W for labels (0 = none), float32 1 x N x 4 for palette. table: float32 N x 4, of a colour
+    H x W for labels (0 = none), float32 2 x N x 4 for palette (before, after). table: float32 N x 4, of a colour
     layer whose pixels are H x W numbers of its rows. x, y: place on the canvas. role: the catalogue
     output that it is. blending: normal, multiply or screen. group: names of the groups that it lies
     in, outermost first. exact: never dithered.

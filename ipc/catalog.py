@@ -18,8 +18,9 @@ Value = Union[bool, int, float, str]
 class Input:
     """Something the operation looks at.
 
-    kind: line-art, scribbles, image, reference, mask or palette. The first input is the primary
-    one: it sets the canvas, and its layer is where the result goes.
+    kind: line-art, scribbles, image, reference, mask, palette or links. The first input is the
+    primary one: it sets the canvas, and its layer is where the result goes. Links are the swatches
+    that the operation gave (two rows: main colours, and what each becomes), changed by the artist.
     """
 
     role: str
@@ -30,8 +31,8 @@ class Input:
 
     @property
     def is_of_document(self) -> bool:
-        """Whether it covers the canvas; references and palettes keep their own size."""
-        return self.kind not in ("reference", "palette")
+        """Whether it covers the canvas; references, palettes and links keep their own size."""
+        return self.kind not in ("reference", "palette", "links")
 
 
 @dataclass(frozen=True)
@@ -179,6 +180,12 @@ _FLATS = Input("flats", "image", "A flats layer coloured earlier; its areas keep
 _MASK = Input("mask", "mask", "Limits the result; white is inside, soft edges count.")
 _PALETTE = Input("palette", "palette", "Colours to choose from: a palette file or a picture of it.")
 
+_LINKS = Input(
+    "links",
+    "links",
+    "Swatches as they came back: main colours above, what each becomes below; nothing is free.",
+)
+
 _GAP = Parameter(
     "gap",
     "int",
@@ -188,6 +195,26 @@ _GAP = Parameter(
     minimum=0,
     maximum=200,
     unit="px",
+)
+
+_STRENGTH = Parameter(
+    "strength",
+    "float",
+    100.0,
+    "Strength",
+    "How far the colours move.",
+    minimum=0,
+    maximum=100,
+    unit="%",
+)
+_COLORS = Parameter(
+    "colors",
+    "int",
+    0,
+    "Colours",
+    "How many main colours are moved; 0 finds the number from the picture.",
+    minimum=0,
+    maximum=7,
 )
 
 CATALOG: Tuple[Operation, ...] = (
@@ -335,32 +362,24 @@ CATALOG: Tuple[Operation, ...] = (
     Operation(
         "harmonize-palette",
         "Harmonize palette",
-        "Moves a picture's main colours to harmonious ones of the same name; lightness is kept.",
+        "Moves a picture's main colours to harmonious ones; lightness is kept.",
         (
             Input("image", "image", "The picture to recolour.", required=True),
             _PALETTE,
+            _LINKS,
             _MASK,
         ),
         (
             Parameter(
-                "strength",
-                "float",
-                100.0,
-                "Strength",
-                "How far the colours move.",
-                minimum=0,
-                maximum=100,
-                unit="%",
+                "method",
+                "choice",
+                "names",
+                "Harmony",
+                "Purer colours of the same name, or hues that fit one of the classical templates.",
+                choices=("names", "template"),
             ),
-            Parameter(
-                "colors",
-                "int",
-                0,
-                "Colours",
-                "How many main colours are moved; 0 finds the number from the picture.",
-                minimum=0,
-                maximum=7,
-            ),
+            _STRENGTH,
+            _COLORS,
             Parameter(
                 "keep-neutrals",
                 "bool",
@@ -368,10 +387,17 @@ CATALOG: Tuple[Operation, ...] = (
                 "Keep neutrals",
                 "Greys stay grey, and vivid colours stay as vivid as they were.",
             ),
+            Parameter(
+                "keep-skin",
+                "bool",
+                True,
+                "Keep skin",
+                "The colours of skin stay, and with them those of wood and sand.",
+            ),
         ),
         (
             Output("picture", "picture", "Harmonized", "The picture in its new colours."),
-            Output("swatches", "palette", "Palette", "The main colours before and after."),
+            Output("swatches", "palette", "Palette", "Main colours, and what each becomes."),
         ),
     ),
     Operation(

@@ -56,6 +56,14 @@ def source_palette(lab: Floats, weight: Floats, colors: int = 0) -> SourcePalett
     return SourcePalette(means[order], totals[order])
 
 
+def shares(lab: Floats, weight: Floats, main: Floats) -> Floats:
+    """The part of the pixels (3 x N, weight N) that is nearest in a, b to each of k x 3 colours."""
+    nearest = _squared_distances(lab[1:].T, main[:, 1:]).argmin(axis=1)
+    totals = np.bincount(nearest, weight, minlength=len(main))
+    share: Floats = totals / max(totals.sum(), 1e-12)
+    return share
+
+
 def swatches(rgb: npt.NDArray[np.float32], alpha: npt.NDArray[np.float32] | None) -> Floats:
     """The different colours of a palette input, float32 N x 3, in reading order.
 
