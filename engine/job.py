@@ -3,7 +3,10 @@
 An operation is a module in engine/operations/ with
 
     BYTES_PER_PIXEL: int                     memory it needs per canvas pixel, all inputs included
-    def run(job: Job) -> list[Layer]: ...    deterministic for the same inputs and parameters
+    def run(job: Job) -> Iterable[Layer]: ...  deterministic for the same inputs and parameters
+
+A set of pictures is worked on one by one: `run` yields each result when it is made, and lets go of
+a picture before it looks at the next.
 
 Colours are float32, sRGB-encoded, nominally [0, 1] and unbounded, with straight alpha.
 """
@@ -34,7 +37,8 @@ class Input:
     """One input: its pixels, decoded when they are looked at, and the digest that names them.
 
     Inputs of the document (line art, scribbles, flats, image, mask) cover the whole canvas, padded
-    with transparency. References, palettes (N x 1) and links (N x 2) keep their own size.
+    with transparency. References, palettes (N x 1) and links (N x 2) keep their own size. In a set
+    every picture has its own size, and its mask the same.
     """
 
     def __init__(
@@ -53,6 +57,10 @@ class Input:
         """All pixels; raises LimnerError as decoding does."""
         return self._raster() if callable(self._raster) else self._raster
 
+    def release(self) -> None:
+        """Lets go of the pixels; they are decoded again when they are looked at."""
+        self.__dict__.pop("raster", None)
+
     def marks(self) -> Marks:
         """The painted pixels."""
         return self.raster.marks() if self._marks is None else self._marks()
@@ -62,11 +70,12 @@ class Input:
 class Layer:
     """A result.
 
-    pixels: float32 H x W x 4 (RGBA) for kind colour, float32 H x W in [0, 1] for mask, uint16
-    H x W for labels (0 = none), float32 2 x N x 4 for palette (before, after). table: float32 N x 4, of a colour
-    layer whose pixels are H x W numbers of its rows. x, y: place on the canvas. role: the catalogue
-    output that it is. blending: normal, multiply or screen. group: names of the groups that it lies
-    in, outermost first. exact: never dithered.
+    pixels: float32 H x W x 4 (RGBA) for kind colour, float32 H x W in [0, 1] for mask, uint16 H x W
+    for labels (0 = none), float32 2 x N x 4 for palette (before, after). table: float32 N x 4, of a
+    colour layer whose pixels are H x W numbers of its rows. x, y: place on the canvas. role: the
+    catalogue output that it is. of: number of the picture in a set that it belongs to. blending:
+    normal, multiply or screen. group: names of the groups that it lies in, outermost first. exact:
+    never dithered.
     """
 
     role: str
@@ -79,6 +88,7 @@ class Layer:
     opacity: float = 1.0
     group: tuple[str, ...] = ()
     exact: bool = False
+    of: int = 0
     table: Floats | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
 

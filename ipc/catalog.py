@@ -6,7 +6,7 @@ options and docs/operations.md. An operation is an entry here and a module in en
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Dict, Mapping, Optional, Sequence, Tuple, Union
 
 from .errors import LimnerError
@@ -19,7 +19,8 @@ class Input:
     """Something the operation looks at.
 
     kind: line-art, scribbles, image, reference, mask, palette or links. The first input is the
-    primary one: it sets the canvas, and its layer is where the result goes. Links are the swatches
+    primary one: it sets the canvas, and its layer is where the result goes. Where that one is
+    repeatable, the operation takes a set of pictures (Operation.takes_set). Links are the swatches
     that the operation gave (two rows: main colours, and what each becomes), changed by the artist.
     """
 
@@ -113,6 +114,15 @@ class Operation:
         return self.inputs[0]
 
     @property
+    def takes_set(self) -> bool:
+        """Whether it works on a set of pictures, each of its own size, depth and profile.
+
+        Its other repeatable inputs come one for each picture, in the same order, or not at all; one
+        mask alone is every picture's. Results say which picture they are of.
+        """
+        return self.primary.repeatable
+
+    @property
     def works_on_line_art(self) -> bool:
         """Whether results go under the primary layer (line art) instead of above it."""
         return self.primary.kind == "line-art"
@@ -156,7 +166,7 @@ class Operation:
         return {n: p.check(params[n]) if n in params else p.default for n, p in known.items()}
 
     def check_roles(self, roles: Sequence[str]) -> None:
-        """Raises LimnerError unknown-input, missing-input or, for one too many, bad-message."""
+        """Raises LimnerError unknown-input, missing-input or, for a wrong number, bad-message."""
         for role in set(roles):
             if not self.input(role).repeatable and roles.count(role) > 1:
                 raise LimnerError(
@@ -170,6 +180,20 @@ class Operation:
                     "missing-input",
                     f"'{self.title}' needs an input '{needed.role}': {needed.help}",
                     f"Choose a layer or file for '{needed.role}' and run again.",
+                )
+        if self.takes_set:
+            self._check_set(roles)
+
+    def _check_set(self, roles: Sequence[str]) -> None:
+        pictures = roles.count(self.primary.role)
+        for entry in self.inputs[1:]:
+            given = roles.count(entry.role)
+            fitting = (0, 1, pictures) if entry.kind == "mask" else (0, pictures)
+            if entry.repeatable and given not in fitting:
+                raise LimnerError(
+                    "bad-message",
+                    f"{given} '{entry.role}' were given for {pictures} pictures.",
+                    "Give one for each picture in the same order, or none.",
                 )
 
 
@@ -397,6 +421,64 @@ CATALOG: Tuple[Operation, ...] = (
         ),
         (
             Output("picture", "picture", "Harmonized", "The picture in its new colours."),
+            Output("swatches", "palette", "Palette", "Main colours, and what each becomes."),
+        ),
+    ),
+    Operation(
+        "recolor",
+        "Recolor set",
+        "Gives a set of pictures one palette in common; lightness is kept.",
+        (
+            Input("image", "image", "The pictures of the set.", required=True, repeatable=True),
+            Input(
+                "palette", "palette", "The palette in common; without one it is found in the set."
+            ),
+            replace(_LINKS, repeatable=True),
+            replace(_MASK, repeatable=True),
+        ),
+        (
+            _STRENGTH,
+            Parameter(
+                "colors",
+                "int",
+                0,
+                "Colours in common",
+                "How many colours the palette in common has; 0 finds the number from the set.",
+                minimum=0,
+                maximum=7,
+            ),
+            Parameter(
+                "keep-names",
+                "bool",
+                True,
+                "Keep names",
+                "A colour moves only to one that may have the same name; off for free play.",
+            ),
+            Parameter(
+                "subject",
+                "choice",
+                "together",
+                "Subjects",
+                "Share the palette, have a palette of their own in common, or keep their colours.",
+                choices=("together", "apart", "keep"),
+            ),
+            Parameter(
+                "harmonize",
+                "bool",
+                False,
+                "Harmonize",
+                "The palette in common moves to purer colours of the same names.",
+            ),
+            Parameter(
+                "white-balance",
+                "bool",
+                False,
+                "White balance",
+                "Pictures under strongly coloured light are brought to white light first.",
+            ),
+        ),
+        (
+            Output("picture", "picture", "Recolored", "Each picture in its new colours."),
             Output("swatches", "palette", "Palette", "Main colours, and what each becomes."),
         ),
     ),

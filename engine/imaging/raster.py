@@ -232,6 +232,7 @@ def encode_layer(
         "opacity": layer.opacity,
         "group": list(layer.group),
         "exact": layer.exact,
+        "of": layer.of,
         "metadata": dict(layer.metadata),
     }
     return replace(plane, role=layer.role, name=layer.name, attributes=attributes)

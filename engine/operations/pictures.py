@@ -62,8 +62,8 @@ def sample(job: Job, picture: Input, mask: Input | None) -> Sample:
         return Sample(
             srgb_to_lab(rgb.T.copy()),
             weight.ravel()[shown],
-            _shrunk(pixels, scale),
-            None if inside is None else _shrunk(inside, scale),
+            shrunk(pixels, scale),
+            None if inside is None else shrunk(inside, scale),
         )
 
     return job.cache.get(("sample", picture.digest, mask.digest if mask else None), take)
@@ -84,7 +84,7 @@ def preview(job: Job, known: Sample, table: ColorTable) -> None:
 def recolored(job: Job, pixels: Floats, inside: Floats | None, table: ColorTable) -> None:
     """Changes pixels (H x W x 4) in place, and says how far it is."""
     if table.changes:
-        for done, rows in _strips(pixels.shape):
+        for done, rows in strips(pixels.shape):
             job.progress(0.1 + 0.9 * done, "recolour")
             table.apply(pixels[rows], None if inside is None else inside[rows])
 
@@ -135,8 +135,8 @@ def swatches_layer(main: SourcePalette, target: Floats) -> Layer:
     pixels = np.ones((2, len(lightness), 4), np.float32)
     pixels[..., :3] = [lab_to_srgb(lab).T for lab in rows]
     metadata = {
-        "source": _hex_codes(rows[0]),
-        "target": _hex_codes(rows[1]),
+        "source": hex_codes(rows[0]),
+        "target": hex_codes(rows[1]),
         "share": [round(float(share), 4) for share in main.share],
     }
     return Layer("swatches", "Palette", pixels, kind="palette", exact=True, metadata=metadata)
@@ -146,21 +146,22 @@ def _with_lightness(lightness: Floats, ab: Floats) -> Floats:
     return np.vstack([lightness[None], ab.T]).astype(np.float32)
 
 
-def _hex_codes(lab: Floats) -> list[str]:
+def hex_codes(lab: Floats) -> list[str]:
     """How colours (3 x k) are shown: in gamut, 8 bit."""
     bound = np.zeros_like(lab[0])
     shown = linear_to_srgb(fit_chroma(np.vstack([lab[:1].clip(0, 100), lab[1:]]), bound, bound + 1))
     return ["#{:02x}{:02x}{:02x}".format(*code) for code in np.rint(shown.T * 255).astype(int)]
 
 
-def _shrunk(pixels: Floats, scale: float) -> Floats:
+def shrunk(pixels: Floats, scale: float) -> Floats:
+    """H x W (x channels) pixels at a smaller size; a copy."""
     if scale == 1:
         return pixels.copy()
     size = [max(1, round(side * scale)) for side in pixels.shape[1::-1]]
     return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
-def _strips(shape: tuple[int, ...]) -> Iterator[tuple[float, slice]]:
+def strips(shape: tuple[int, ...]) -> Iterator[tuple[float, slice]]:
     """Rows of the picture, a strip at a time, each with the part that is done before it."""
     height, width = shape[:2]
     step = max(1, _STRIP // width)

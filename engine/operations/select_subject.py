@@ -128,21 +128,21 @@ def _searched(picture: Raster, limit: Input | None, inside: Floats | None) -> Bo
 
 def _subject(job: Job, network: Network, picture: Raster, box: Box) -> Subject | None:
     """The subject in the box, its edges ready to be drawn; None where there is none."""
-    likely, small = _look(network, picture, box)
+    likely, small = look(network, picture, box)
     there = likely > LIKELY
     if there.mean() < LEAST_SUBJECT:
         return None
     closer = _enlarged(Box.around(there), there.shape, box).grown(MARGIN, *job.canvas)
     if closer.width * closer.height < CLOSER * box.width * box.height:
         job.progress(0.15, "network")
-        again, close = _look(network, picture, closer)
+        again, close = look(network, picture, closer)
         if (again > LIKELY).mean() > LEAST_SUBJECT:
             box, likely, small = closer, again, close
     job.progress(0.25, "edges")
     return Subject(box, refine(settled(likely, small), *_part(picture, box), GROUND))
 
 
-def _look(network: Network, picture: Raster, box: Box) -> tuple[Floats, Floats]:
+def look(network: Network, picture: Raster, box: Box) -> tuple[Floats, Floats]:
     """How likely each place in the box is of the subject, h x w in [0, 1]; and what was seen.
 
     The network looks at two sizes, straight and mirrored; what it says is averaged.
