@@ -103,6 +103,29 @@ def test_wrong_inputs_are_refused_in_words(roles, code):
     assert caught.value.code == code
 
 
+@pytest.mark.parametrize(
+    ("pictures", "masks", "links", "fits"),
+    [
+        (3, 0, 0, True),
+        (3, 3, 3, True),
+        (3, 1, 0, True),
+        (3, 2, 0, False),
+        (3, 0, 1, False),
+        (1, 2, 0, False),
+        (1, 1, 1, True),
+    ],
+)
+def test_a_sets_inputs_come_one_for_each_picture(pictures, masks, links, fits):
+    roles = ["image"] * pictures + ["mask"] * masks + ["links"] * links
+    recolor = catalog.operation("recolor")
+    assert recolor.takes_set
+    if fits:
+        recolor.check_roles(roles)
+    else:
+        with pytest.raises(LimnerError, match="for each picture"):
+            recolor.check_roles(roles)
+
+
 def test_an_unknown_operation_names_the_known_ones():
     with pytest.raises(LimnerError, match="flats"):
         catalog.operation("falts")
