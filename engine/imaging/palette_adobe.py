@@ -67,14 +67,12 @@ def _ase_color(block: bytes) -> Color:
 
 
 def write_ase(palette: Palette) -> bytes:
-    """RGB colours with names, in one group where the palette has a name."""
+    """RGB colours with names, in no group, as every program finds them there."""
     blocks = [
-        (ASE_COLOR, _ase_text(name) + struct.pack(">4s3fH", b"RGB ", *rgb, ASE_NORMAL))
+        _ase_text(name) + struct.pack(">4s3fH", b"RGB ", *rgb, ASE_NORMAL)
         for rgb, name in zip(palette.rgb.tolist(), palette.names, strict=True)
     ]
-    if palette.name:
-        blocks = [(ASE_GROUP, _ase_text(palette.name)), *blocks, (ASE_GROUP + 1, b"")]
-    packed = (struct.pack(">HI", kind, len(block)) + block for kind, block in blocks)
+    packed = (struct.pack(">HI", ASE_COLOR, len(block)) + block for block in blocks)
     return struct.pack(">4s2HI", b"ASEF", 1, 0, len(blocks)) + b"".join(packed)
 
 

@@ -77,7 +77,7 @@ def test_locks_and_names_of_several_words_come_back(tmp_path, ending):
     assert back.locked == (True, False, True)
 
 
-@pytest.mark.parametrize("ending", [".ase", ".gpl", ".kpl"])
+@pytest.mark.parametrize("ending", [".gpl", ".kpl"])
 def test_the_palettes_own_name_comes_back_where_there_is_a_place_for_it(tmp_path, ending):
     assert again(tmp_path / f"p{ending}", palette([(1, 2, 3)], name="Autumn")).name == "Autumn"
     assert again(tmp_path / f"Dusk{ending}", palette([(1, 2, 3)])).name == "Dusk"
