@@ -43,9 +43,14 @@ class Input:
         digest: str,
         name: str = "",
         marks: Callable[[], Marks] | None = None,
+        attributes: Mapping[str, Any] | None = None,
     ) -> None:
-        """marks: finds the painted pixels where that is quicker than by way of the raster."""
-        self.digest, self.name = digest, name
+        """What is known of the input.
+
+        marks: finds the painted pixels where that is quicker than by way of the raster. attributes:
+        of the plane; of a palette its colours' names and locks (engine.imaging.palette_files).
+        """
+        self.digest, self.name, self.attributes = digest, name, attributes or {}
         self._raster, self._marks = raster, marks
 
     @cached_property

@@ -1,4 +1,4 @@
-"""The main colours of a picture, and the colours of a palette that was given.
+"""Palettes: those an artist keeps, the main colours of a picture, and those given as pixels.
 
 Main colours are found as in Xue 2024, section 4.3: weighted k-means over a histogram of CIELAB's
 a, b. What that section leaves open (seeds, bins) follows Nguyen et al. 2017, its basis.
@@ -26,6 +26,41 @@ _WIDEST = 128.0
 _ONE_COLOR = 0.25
 """Mean squared distance in a, b up to which a picture is of one colour: half a unit, unseen."""
 _ROUNDS = 100
+
+
+@dataclass(frozen=True, eq=False)
+class Palette:
+    """Colours that an artist keeps, in their order.
+
+    rgb: float32 N x 3, sRGB-encoded. names: of each colour, "" for none. locked: which colours stay
+    as they are, whatever is done with the palette. weights: float64 N, shares of a picture, sum 1,
+    or None. name: the palette's own.
+    """
+
+    rgb: npt.NDArray[np.float32]
+    names: tuple[str, ...]
+    locked: tuple[bool, ...]
+    weights: Floats | None = None
+    name: str = ""
+
+    def codes(self) -> npt.NDArray[np.uint8]:
+        """The colours as 8-bit codes, N x 3, clipped to sRGB."""
+        return np.rint(np.clip(self.rgb, 0, 1) * 255).astype(np.uint8)
+
+    def distinct(self) -> Palette:
+        """The palette with colours of equal 8-bit codes once, the first of them; without weights.
+
+        A lock on any of them counts.
+        """
+        _, first, group = np.unique(self.codes(), axis=0, return_index=True, return_inverse=True)
+        locked = np.bincount(group.ravel(), self.locked) > 0
+        kept = [int(i) for i in np.sort(first)]
+        return Palette(
+            self.rgb[kept],
+            tuple(self.names[i] for i in kept),
+            tuple(bool(locked[group.ravel()[i]]) for i in kept),
+            name=self.name,
+        )
 
 
 @dataclass(frozen=True)
