@@ -12,7 +12,7 @@ from engine.imaging import files, palette_checks, palette_files
 from engine.imaging.color import lab_to_srgb, srgb_to_lab
 from engine.imaging.naming import NAMES, name_probabilities
 from engine.imaging.palette_checks import SHAPES, SIGHTS, TEXT
-from engine.imaging.palettes import MOST_COLORS, Palette, source_palette
+from engine.imaging.palettes import MOST_COLORS, Palette, evenly, source_palette
 from engine.imaging.raster import decode
 from ipc.errors import LimnerError
 
@@ -20,9 +20,6 @@ Floats = npt.NDArray[np.float32]
 
 MOST_LISTED = 10
 """Colours whose contrasts are shown as a table, and pairs listed of each kind of sight."""
-
-_SAMPLES = 1 << 18
-"""Pixels that a picture's main colours are found from."""
 
 
 def palette_of(path: Path, colors: int) -> Palette:
@@ -45,8 +42,7 @@ def palette_of(path: Path, colors: int) -> Palette:
         raise LimnerError(
             "empty-layer", f"Nothing is visible in {path.name}.", "Give a picture with colours."
         )
-    if len(shown) > _SAMPLES:
-        shown = np.random.default_rng(0).choice(shown, _SAMPLES)
+    shown = shown[evenly(len(shown))]
     lab = srgb_to_lab(raster.rgb.reshape(-1, 3)[shown].T.copy())
     main = source_palette(lab, weight.ravel()[shown], colors)
     rgb = np.clip(lab_to_srgb(main.lab.T.astype(np.float32)).T, 0, 1)

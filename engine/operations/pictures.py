@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from engine.imaging.color import coverage, fit_chroma, lab_to_srgb, linear_to_srgb, srgb_to_lab
 from engine.imaging.color_table import ColorTable
-from engine.imaging.palettes import SourcePalette, swatches
+from engine.imaging.palettes import SourcePalette, evenly, swatches
 from engine.job import Input, Job, Layer
 from ipc.errors import LimnerError
 
@@ -21,8 +21,6 @@ Bools = npt.NDArray[np.bool_]
 PREVIEW_SIDE = 768
 """Pixels of a preview's longer side, at most."""
 
-_SAMPLES = 1 << 18
-"""Pixels that a picture's colours are found from, as many as the papers' pictures have."""
 _STRIP = 1 << 20
 _MOST_LINKS = 32
 
@@ -53,10 +51,7 @@ def sample(job: Job, picture: Input, mask: Input | None) -> Sample:
         pixels, inside = picture.raster.rgba(), inside_of(mask)
         weight = pixels[..., 3] if inside is None else inside * pixels[..., 3]
         (shown,) = np.nonzero(weight.ravel())
-        if len(shown) > _SAMPLES:
-            # Steps of the golden ratio spread evenly and, unlike a stride, fall in no pattern.
-            steps = np.arange(_SAMPLES) * 0.6180339887498949 % 1
-            shown = shown[(steps * len(shown)).astype(np.intp)]
+        shown = shown[evenly(len(shown))]
         rgb = pixels.reshape(-1, 4)[shown, :3]
         scale = min(1.0, PREVIEW_SIDE / max(pixels.shape[:2]))
         return Sample(
