@@ -68,8 +68,9 @@ class Layer:
     """A result.
 
     pixels: float32 H x W x 4 (RGBA) for kind colour, float32 H x W in [0, 1] for mask, uint16
-    H x W for labels (0 = none), float32 2 x N x 4 for palette (before, after). table: float32
-    N x 4, of a colour layer whose pixels are H x W numbers of its rows. x, y: place on the canvas.
+    H x W for labels (0 = none), float32 2 x N x 4 for palette (before, after), float32
+    n² x n x 3 for cube (what the colours of an sRGB grid become, red fastest). table: float32 N x
+    4, of a colour layer whose pixels are H x W numbers of its rows. x, y: place on the canvas.
     role: the catalogue output that it is. blending: normal, multiply or screen. group: names of the
     groups that it lies in, outermost first. exact: never dithered.
     """

@@ -85,8 +85,9 @@ class Parameter:
 class Output:
     """What comes back.
 
-    kind: layers (colour layers of their own), picture (the primary input, changed), mask, labels
-    or palette. name: pattern of the layer's name. exact: never dithered.
+    kind: layers (colour layers of their own), picture (the primary input, changed), mask, labels,
+    palette or cube (a change of colour as a table). name: pattern of the layer's name. exact: never
+    dithered.
     """
 
     role: str
@@ -215,6 +216,10 @@ _COLORS = Parameter(
     "How many main colours are moved; 0 finds the number from the picture.",
     minimum=0,
     maximum=7,
+)
+
+_CUBE = Output(
+    "cube", "cube", "Colour table", "The change of colours for other programs: a .cube file."
 )
 
 CATALOG: Tuple[Operation, ...] = (
@@ -408,6 +413,7 @@ CATALOG: Tuple[Operation, ...] = (
         (
             Output("picture", "picture", "Harmonized", "The picture in its new colours."),
             Output("swatches", "palette", "Palette", "Main colours, and what each becomes."),
+            _CUBE,
         ),
     ),
     Operation(

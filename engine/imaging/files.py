@@ -106,6 +106,7 @@ def write_plane(path: Path, plane: Plane) -> None:
         ".jpg": _jpeg,
         ".jpeg": _jpeg,
         ".webp": _webp,
+        ".cube": _cube,
     }
     ending = path.suffix.lower()
     if ending == ".ora":
@@ -120,6 +121,19 @@ def write_plane(path: Path, plane: Plane) -> None:
     except (ValueError, OSError, RuntimeError) as error:
         raise _cannot_write(path, str(error), "Write to a .tif file instead.") from error
     write_bytes(path, data)
+
+
+def _cube(plane: Plane) -> bytes:
+    """A colour table (n² rows of n colours, red fastest) as Adobe's .cube text.
+
+    Cube LUT Specification 1.0 (Adobe, 2013).
+    """
+    size = plane.width
+    if plane.height != size * size or plane.channels != 3 or plane.depth != "f32":
+        raise ValueError("it holds tables of colour, no pictures")
+    colors = np.frombuffer(plane.data, "<f4").reshape(-1, 3)
+    rows = "\n".join(f"{red:.6f} {green:.6f} {blue:.6f}" for red, green, blue in colors)
+    return f'TITLE "{plane.name}"\nLUT_3D_SIZE {size}\n{rows}\n'.encode()
 
 
 def write_ora(path: Path, layers: Sequence[Plane], width: int, height: int) -> None:

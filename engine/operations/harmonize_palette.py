@@ -52,8 +52,8 @@ def run(job: Job) -> list[Layer]:
     result = Layer(
         "picture", "Harmonized", pixels, x=image.raster.x, y=image.raster.y, metadata=note
     )
-    swatches = pictures.swatches_layer(main, recoloring.target)
-    return [result, swatches] if len(main.share) else [result]
+    swatches = [pictures.swatches_layer(main, recoloring.target)] if len(main.share) else []
+    return [result, *swatches, *pictures.cube_layers(job, table)]
 
 
 def _main_colours(job: Job, known: Sample, links: Links | None) -> SourcePalette:

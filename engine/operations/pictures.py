@@ -137,6 +137,13 @@ def swatches_layer(main: SourcePalette, target: Floats) -> Layer:
     return Layer("swatches", "Palette", pixels, kind="palette", exact=True, metadata=metadata)
 
 
+def cube_layers(job: Job, table: ColorTable) -> list[Layer]:
+    """The change as a table for other programs, where it is asked for."""
+    if not job.wants("cube"):
+        return []
+    return [Layer("cube", "Limner", table.cube(), kind="cube", exact=True)]
+
+
 def _with_lightness(lightness: Floats, ab: Floats) -> Floats:
     return np.vstack([lightness[None], ab.T]).astype(np.float32)
 
