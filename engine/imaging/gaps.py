@@ -333,7 +333,7 @@ def _to_lines(ink: Bools, ends: LineEnds, reach: float, line_width: float) -> _C
     lines = np.flatnonzero(~ends.dots)
     found = [_Candidates(lines[:0], np.zeros((0, 2), np.int64), np.zeros(0))]
     for degrees in _LOOK:
-        direction = _turned(ends.headings[lines], degrees)
+        direction = _turned(ends.headings[lines], float(degrees))
         # Sideways, the end's own blunt corner would be the first ink that one meets.
         own = 0.0 if degrees == 0 else 0.6 * line_width
         target = np.zeros((len(lines), 2), np.int64)
