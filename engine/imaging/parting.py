@@ -241,16 +241,14 @@ def _share(hall: Bools, seeds: Labels, room: Floats, colour_of_seed: Labels) -> 
     reach = np.zeros(len(present), np.float32)
     np.maximum.at(reach, number, room[painted])
     reach = np.clip(_NOOK * reach / max(float(reach.max()), 1.0), 1e-3, 1.0)
-    if (reach == 1).all():
-        away = cv2.distanceTransform((~painted).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
+    nooks = np.flatnonzero(reach < 1)
+    away, nearest = _nearest(np.where(np.isin(seeds, present[nooks]), 0, seeds))
+    if not len(nooks):
         return np.asarray(colour_of_seed[watershed(away, seeds, mask=hall)], np.int32)
-    away = np.full(hall.shape, np.inf, np.float32)
-    nearest = np.zeros(hall.shape, np.int32)
-    for seed, share in zip(present, reach, strict=True):
-        apart = (seeds != seed).astype(np.uint8)
-        own = cv2.distanceTransform(apart, cv2.DIST_L2, cv2.DIST_MASK_5) / share
-        nearer = own < away
-        away[nearer], nearest[nearer] = own[nearer], seed
+    for nook in nooks:
+        own, _ = _nearest(np.where(seeds == present[nook], seeds, 0))
+        nearer = own / reach[nook] < away
+        away[nearer], nearest[nearer] = own[nearer] / reach[nook], present[nook]
     # What lies behind a line from its seed goes to what comes around that line.
     nearest[~hall] = 0
     pieces = label(nearest, connectivity=1)
@@ -259,6 +257,17 @@ def _share(hall: Bools, seeds: Labels, room: Floats, colour_of_seed: Labels) -> 
     nearest[~reached[pieces]] = 0
     nearest[painted] = seeds[painted]
     return np.asarray(colour_of_seed[watershed(away, nearest, mask=hall)], np.int32)
+
+
+def _nearest(seeds: Labels) -> tuple[Floats, Labels]:
+    """Distance to the nearest seed, and which it is, H x W each; there is one at least."""
+    painted = seeds > 0
+    away, pixel = cv2.distanceTransformWithLabels(
+        (~painted).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    seed_of = np.zeros(int(pixel.max()) + 1, np.int32)
+    seed_of[pixel[painted]] = seeds[painted]
+    return np.asarray(away, np.float32), np.asarray(seed_of[pixel], np.int32)
 
 
 def _uphill(room: Floats, seeds: Labels, count: int) -> tuple[Floats, Labels]:
