@@ -40,6 +40,20 @@ class SourcePalette:
     share: Floats
 
 
+def sampled(weight: npt.NDArray[np.float32], most: int) -> npt.NDArray[np.intp]:
+    """Flat indices of pixels whose weight (H x W) is over 0: all, or `most` of them spread evenly.
+
+    Steps of the golden ratio are even and, unlike a stride, fall in with no pattern.
+    """
+    shown = weight > 0
+    count = np.count_nonzero(shown)
+    numbers = np.arange(count)
+    if count > most:
+        steps = np.arange(most) * 0.6180339887498949 % 1
+        numbers = (steps * count).astype(np.intp)
+    return numbers if count == weight.size else np.flatnonzero(shown)[numbers]
+
+
 def source_palette(lab: Floats, weight: Floats, colors: int = 0) -> SourcePalette:
     """The main colours of pixels (Xue 2024, section 4.3).
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from engine.imaging.color import coverage, fit_chroma, linear_to_srgb, srgb_to_lab
 from engine.imaging.harmony import Recoloring, harmonious_targets
-from engine.imaging.palettes import SourcePalette, source_palette, swatches
+from engine.imaging.palettes import SourcePalette, sampled, source_palette, swatches
 from engine.imaging.raster import Raster
 from engine.job import Job, Layer
 
@@ -56,13 +56,9 @@ def _main_colours(job: Job, picture: Raster, inside: Floats | None) -> SourcePal
     weight = np.ones(picture.rgb.shape[:2], np.float32) if inside is None else inside
     if picture.alpha is not None:
         weight = weight * picture.alpha
-    (shown,) = np.nonzero(weight.ravel())
+    shown = sampled(weight, _SAMPLES)
     if not len(shown):
         return SourcePalette(np.zeros((0, 3)), np.zeros(0))
-    if len(shown) > _SAMPLES:
-        # Steps of the golden ratio spread evenly and, unlike a stride, fall in with no pattern.
-        steps = np.arange(_SAMPLES) * 0.6180339887498949 % 1
-        shown = shown[(steps * len(shown)).astype(np.intp)]
     lab = srgb_to_lab(picture.rgb.reshape(-1, 3)[shown].T.copy())
     return source_palette(lab, weight.ravel()[shown], int(job.params["colors"]))
 
