@@ -424,7 +424,7 @@ CATALOG: Tuple[Operation, ...] = (
                 maximum=64,
             ),
             Parameter(
-                "split",
+                "subjects",
                 "choice",
                 "auto",
                 "Subject and background",

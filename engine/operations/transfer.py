@@ -128,7 +128,7 @@ def _reference(job: Job) -> Look:
 def _network(job: Job) -> Network | None:
     """What finds subjects; None where they are not told apart, as where the artist gave a mask."""
     given = job.input("mask") or job.input("reference-mask")
-    if given is not None or job.params["split"] == "none":
+    if given is not None or job.params["subjects"] == "none":
         return None
     return runtime.network(select_subject.ROLE)
 
