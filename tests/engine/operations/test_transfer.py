@@ -40,6 +40,7 @@ def run(
     cache=None,
     cancelled=None,
     previews=None,
+    progress=None,
     **params,
 ):
     """The result layer. reference, reference_mask: pixels, or a Raster."""
@@ -63,6 +64,7 @@ def run(
         operation.check_params(params),
         named,
         Cache(0) if cache is None else cache,
+        on_progress=lambda fraction, _: None if progress is None else progress.append(fraction),
         cancelled=cancelled or threading.Event(),
         on_preview=None if previews is None else previews.append,
     )
@@ -247,6 +249,16 @@ def test_the_parts_meet_softly():
     reference, _ = scene((0.9, 0.1, 0.7), (0.2, 0.25, 0.45))
     result = run(rgb.astype(np.float32), reference).pixels[150, :, :3]
     assert np.abs(np.diff(result, axis=0)).max() < 0.15
+
+
+def test_progress_never_goes_back():
+    rgb, _ = scene((0.9, 0.1, 0.1), (0.2, 0.45, 0.25))
+    reference, _ = scene((0.9, 0.1, 0.7), (0.2, 0.25, 0.45))
+    progress = []
+    run(rgb, reference, progress=progress)
+    assert progress == sorted(progress)
+    assert len(set(progress)) > 6
+    assert progress[-1] <= 1
 
 
 def test_another_setting_finds_palettes_and_subjects_kept(monkeypatch):
