@@ -34,7 +34,8 @@ class Input:
     """One input: its pixels, decoded when they are looked at, and the digest that names them.
 
     Inputs of the document (line art, scribbles, flats, image, mask) cover the whole canvas, padded
-    with transparency. References, their masks and palettes keep their own size; a palette is N x 1.
+    with transparency. References, their masks, palettes (N x 1) and links (N x 2) keep their own
+    size.
     """
 
     def __init__(
@@ -43,9 +44,14 @@ class Input:
         digest: str,
         name: str = "",
         marks: Callable[[], Marks] | None = None,
+        attributes: Mapping[str, Any] | None = None,
     ) -> None:
-        """marks: finds the painted pixels where that is quicker than by way of the raster."""
-        self.digest, self.name = digest, name
+        """What is known of the input.
+
+        marks: finds the painted pixels where that is quicker than by way of the raster. attributes:
+        of the plane; of a palette its colours' names and locks (engine.imaging.palette_files).
+        """
+        self.digest, self.name, self.attributes = digest, name, attributes or {}
         self._raster, self._marks = raster, marks
 
     @cached_property
@@ -63,10 +69,11 @@ class Layer:
     """A result.
 
     pixels: float32 H x W x 4 (RGBA) for kind colour, float32 H x W in [0, 1] for mask, uint16
-    H x W for labels (0 = none), float32 1 x N x 4 for palette. table: float32 N x 4, of a colour
-    layer whose pixels are H x W numbers of its rows. x, y: place on the canvas. role: the catalogue
-    output that it is. blending: normal, multiply or screen. group: names of the groups that it lies
-    in, outermost first. exact: never dithered.
+    H x W for labels (0 = none), float32 2 x N x 4 for palette (before, after), float32
+    n² x n x 3 for cube (what the colours of an sRGB grid become, red fastest). table: float32 N x
+    4, of a colour layer whose pixels are H x W numbers of its rows. x, y: place on the canvas.
+    role: the catalogue output that it is. blending: normal, multiply or screen. group: names of the
+    groups that it lies in, outermost first. exact: never dithered.
     """
 
     role: str

@@ -223,7 +223,7 @@ def _input(plane: Plane, role: catalog.Input, digest: str, canvas: tuple[int, in
         whole = decode(plane)
         return on_canvas(whole, *canvas) if role.is_of_document else whole
 
-    return Input(raster, digest, plane.name, lambda: decode_marks(plane, *canvas))
+    return Input(raster, digest, plane.name, lambda: decode_marks(plane, *canvas), plane.attributes)
 
 
 def _selects(mask: Raster) -> bool:

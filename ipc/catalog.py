@@ -18,8 +18,10 @@ Value = Union[bool, int, float, str]
 class Input:
     """Something the operation looks at.
 
-    kind: line-art, scribbles, image, reference, mask, reference-mask or palette. The first input is
-    the primary one: it sets the canvas, and its layer is where the result goes.
+    kind: line-art, scribbles, image, reference, mask, reference-mask, palette or links. The first
+    input is the primary one: it sets the canvas, and its layer is where the result goes. Links are
+    the swatches that the operation gave (two rows: main colours, and what each becomes), changed by
+    the artist.
     """
 
     role: str
@@ -30,8 +32,8 @@ class Input:
 
     @property
     def is_of_document(self) -> bool:
-        """Whether it covers the canvas; references and palettes keep their own size."""
-        return self.kind not in ("reference", "reference-mask", "palette")
+        """Whether it covers the canvas; references, palettes and links keep their own size."""
+        return self.kind not in ("reference", "reference-mask", "palette", "links")
 
     @property
     def is_mask(self) -> bool:
@@ -89,8 +91,9 @@ class Parameter:
 class Output:
     """What comes back.
 
-    kind: layers (colour layers of their own), picture (the primary input, changed), mask, labels
-    or palette. name: pattern of the layer's name. exact: never dithered.
+    kind: layers (colour layers of their own), picture (the primary input, changed), mask, labels,
+    palette or cube (a change of colour as a table). name: pattern of the layer's name. exact: never
+    dithered.
     """
 
     role: str
@@ -184,6 +187,12 @@ _FLATS = Input("flats", "image", "A flats layer coloured earlier; its areas keep
 _MASK = Input("mask", "mask", "Limits the result; white is inside, soft edges count.")
 _PALETTE = Input("palette", "palette", "Colours to choose from: a palette file or a picture of it.")
 
+_LINKS = Input(
+    "links",
+    "links",
+    "Swatches as they came back: main colours above, what each becomes below; nothing is free.",
+)
+
 _GAP = Parameter(
     "gap",
     "int",
@@ -193,6 +202,30 @@ _GAP = Parameter(
     minimum=0,
     maximum=200,
     unit="px",
+)
+
+_STRENGTH = Parameter(
+    "strength",
+    "float",
+    100.0,
+    "Strength",
+    "How far the colours move.",
+    minimum=0,
+    maximum=100,
+    unit="%",
+)
+_COLORS = Parameter(
+    "colors",
+    "int",
+    0,
+    "Colours",
+    "How many main colours are moved; 0 finds the number from the picture.",
+    minimum=0,
+    maximum=7,
+)
+
+_CUBE = Output(
+    "cube", "cube", "Colour table", "The change of colours for other programs: a .cube file."
 )
 
 CATALOG: Tuple[Operation, ...] = (
@@ -340,43 +373,53 @@ CATALOG: Tuple[Operation, ...] = (
     Operation(
         "harmonize-palette",
         "Harmonize palette",
-        "Moves a picture's main colours to harmonious ones of the same name; lightness is kept.",
+        "Moves a picture's main colours to harmonious ones; lightness is kept.",
         (
             Input("image", "image", "The picture to recolour.", required=True),
             _PALETTE,
+            _LINKS,
             _MASK,
         ),
         (
             Parameter(
-                "strength",
-                "float",
-                100.0,
-                "Strength",
-                "How far the colours move.",
-                minimum=0,
-                maximum=100,
-                unit="%",
+                "method",
+                "choice",
+                "names",
+                "Harmony",
+                "Purer colours of the same name, or hues that fit one of the classical templates.",
+                choices=("names", "template"),
             ),
+            _STRENGTH,
             Parameter(
-                "colors",
-                "int",
-                0,
-                "Colours",
-                "How many main colours are moved; 0 finds the number from the picture.",
+                "turn",
+                "float",
+                10.0,
+                "Turn of hue",
+                "How far a main colour's hue may turn; 180 is as far as harmony wants.",
                 minimum=0,
-                maximum=7,
+                maximum=180,
+                unit="°",
             ),
+            _COLORS,
             Parameter(
                 "keep-neutrals",
                 "bool",
                 True,
                 "Keep neutrals",
-                "Greys stay grey, and vivid colours stay as vivid as they were.",
+                "Greys stay grey; others become no duller, and at most twice as vivid.",
+            ),
+            Parameter(
+                "keep-skin",
+                "bool",
+                True,
+                "Keep skin",
+                "The colours of skin stay, and with them those of wood and sand.",
             ),
         ),
         (
             Output("picture", "picture", "Harmonized", "The picture in its new colours."),
-            Output("swatches", "palette", "Palette", "The main colours before and after."),
+            Output("swatches", "palette", "Palette", "Main colours, and what each becomes."),
+            _CUBE,
         ),
     ),
     Operation(

@@ -27,6 +27,8 @@ BANDWIDTH = 3.0
 """Standard deviation of the smoothing in CIELAB. The survey's bins are 5 apart; much more smoothing
 would drown white, which has few bins."""
 MORE_PROTOTYPES = ("green", "blue", "purple", "red", "pink")
+SKIN = ("skin", "flesh")
+"""The survey's terms for the colour of skin."""
 
 
 def main(counts_file: Path) -> None:
@@ -41,6 +43,7 @@ def main(counts_file: Path) -> None:
         probabilities=table.reshape(CELLS, CELLS, CELLS, len(NAMES)),
         prototype_rgb=rgb.astype(np.uint8),
         prototype_name=name.astype(np.uint8),
+        skin=_skin(lab, terms, counts).astype(np.float32),
     )
 
 
@@ -66,6 +69,14 @@ def _names_of_terms(terms: list[str], counts: Array) -> Array:
     nearest = np.eye(len(NAMES))[usual.argmax(axis=1)]
     weights: Array = np.where(heads.any(axis=1, keepdims=True), heads, nearest)
     return weights
+
+
+def _skin(lab: Array, terms: list[str], counts: Array) -> Array:
+    """Mean a, b of the colours that are called skin, and their standard deviation around it."""
+    weight = counts[:, [terms.index(term) for term in SKIN]].sum(axis=1)
+    mean = np.average(lab[:, 1:], axis=0, weights=weight)
+    squares = np.average((lab[:, 1:] - mean) ** 2, axis=0, weights=weight)
+    return np.array([*mean, np.sqrt(squares.mean())])
 
 
 def _smoothed(lab: Array, counts: Array, grid: npt.NDArray[np.intp]) -> Array:

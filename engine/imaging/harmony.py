@@ -1,98 +1,167 @@
-"""Harmonising by colour names: main colours move to purer colours of the same name.
+"""Harmonising: main colours move to purer colours of the same name, or into a template of hues.
 
-Xue 2024, chapter 4, in its lightness-keeping form: only CIELAB's a, b change. The neutral guard,
-targets from a given palette, the strength and the return into the gamut are Limner's own.
+Colour names: Xue 2024, chapter 4, in its lightness-keeping form, where only CIELAB's a, b change.
+Templates: Cohen-Or et al. 2006, applied to main colours instead of pixels. What is protected,
+targets from a given palette and targets that stay apart are Limner's own.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
-import numpy.typing as npt
+from scipy.optimize import linear_sum_assignment
 
-from engine.imaging.color import Floats, lab_to_srgb, srgb_to_lab
+from engine.imaging.color import Bools, Floats, lab_to_srgb, srgb_to_lab
 from engine.imaging.color_table import ColorTable
-from engine.imaging.naming import NAMES, Prototypes, name_probabilities, prototypes
+from engine.imaging.hue_templates import Template
+from engine.imaging.naming import NAMES, Prototypes, name_probabilities, prototypes, skin
 
 NAMING_LIGHTNESS = 70.0
 """L at which a main colour, which is only a, b, is named and compared."""
 MOST_NAMES = 3
 LEAST_PROBABILITY = 0.15
 EPSILON = 1e-4
+NEUTRAL, COLOURFUL = 3.0, 8.0
+"""Chroma up to which a colour is neutral, and from which it is not at all."""
 
+_APART = np.float32(8)
 _ACHROMATIC = np.array([name in ("black", "grey", "white") for name in NAMES])
 
 
-def harmonious_targets(
-    source: Floats, palette: Floats | None = None, keep_neutrals: bool = False
-) -> Floats:
-    """The colour that each main colour moves to, float32 k x 2 (a, b).
+@dataclass(frozen=True)
+class Protection:
+    """What keeps its colour: neutrals, the colours of skin, both or nothing."""
+
+    neutrals: bool = True
+    skin: bool = True
+
+    def freedom(self, ab: Floats) -> Floats:
+        """How far each colour may move, N in [0, 1], for a, b (2 x N)."""
+        freedom: Floats = np.ones_like(ab[0])
+        if self.neutrals:
+            freedom *= _ramp(np.hypot(ab[0], ab[1]), NEUTRAL, COLOURFUL)
+        if self.skin:
+            a, b, deviation = skin()
+            freedom *= _ramp(np.hypot(ab[0] - a, ab[1] - b), deviation, 2 * deviation)
+        return freedom
+
+
+NOTHING = Protection(neutrals=False, skin=False)
+
+
+def named_targets(source: Floats, protection: Protection = NOTHING) -> Floats:
+    """The purer colour of its name that each main colour moves to, float32 k x 2 (a, b).
 
     source: k x 2 (a, b). A target is the nearest in RGB of the prototypes whose name is one of the
-    source's three most probable and more probable than 0.15 (Xue 2024, section 4.4). palette: N x 3
-    sRGB-encoded colours to choose from instead; they are named and compared at the source's
-    lightness, and where none has a fitting name all are candidates.
+    source's three most probable and more probable than 0.15 (Xue 2024, section 4.4).
 
-    keep_neutrals: a source that is most probably black, grey or white stays, and moves only in part
-    where that nearly is so. Others move to no prototype of these names, as those are tints, and
-    become no duller than they were.
+    Where neutrals are protected, none moves to a prototype of black, grey or white, as those are
+    tints, no two take the same prototype, and none becomes duller, or more than twice as vivid: a
+    pale colour made vivid shows every grain of its picture.
     """
-    candidates = prototypes() if palette is None else _as_prototypes(palette)
+    known = prototypes()
     colors = _at_naming_lightness(source)
-    probabilities = name_probabilities(colors)
-    admitted = _admitted(probabilities)
-    if keep_neutrals and palette is None:
+    admitted = _admitted(name_probabilities(colors))
+    if protection.neutrals:
         admitted &= ~_ACHROMATIC
-    fitting = admitted[:, candidates.name]
-    fitting |= ~fitting.any(axis=1, keepdims=True)
-    distance = np.linalg.norm(colors[:, None] - candidates.rgb[None], axis=2)
-    chosen = np.where(fitting, distance, np.inf).argmin(axis=1)
-    target = srgb_to_lab((candidates.rgb if palette is None else palette)[chosen].T)[1:].T
-    if not keep_neutrals:
-        return target
-    if palette is None:
-        target = target * np.maximum(1, _chroma(source) / _chroma(target))
-    neutral = probabilities[:, _ACHROMATIC].max(axis=1, keepdims=True)
-    colourful = probabilities[:, ~_ACHROMATIC].max(axis=1, keepdims=True)
-    guarded: Floats = source + np.maximum(1 - neutral / colourful, 0) * (target - source)
-    return guarded
+    distance = _distances(colors, admitted[:, known.name], known.rgb)
+    if not protection.neutrals:
+        return srgb_to_lab(known.rgb[distance.argmin(axis=1)].T)[1:].T
+    chosen = linear_sum_assignment(distance)[1]
+    target = srgb_to_lab(known.rgb[chosen].T)[1:].T
+    return _with_chroma(target, np.clip(_chroma(target), _chroma(source), 2 * _chroma(source)))
+
+
+def palette_targets(source: Floats, palette: Floats) -> Floats:
+    """The colour of a palette that each main colour moves to, float32 k x 2 (a, b).
+
+    source: k x 2 (a, b). palette: N x 3, sRGB-encoded. The nearest of those that may have the same
+    name, both seen at one lightness; where none has a fitting name, all are candidates. Main
+    colours that take the same one stay apart, by no more than they were and by at most _APART.
+    """
+    candidates = _as_prototypes(palette)
+    colors = _at_naming_lightness(source)
+    admitted = _admitted(name_probabilities(colors))
+    chosen = _distances(colors, admitted[:, candidates.name], candidates.rgb).argmin(axis=1)
+    target = srgb_to_lab(palette[chosen].T)[1:].T.copy()
+    for taken in np.unique(chosen):
+        own = chosen == taken
+        off = source[own] - source[own].mean(axis=0)
+        target[own] += off * np.minimum(1, _APART / _chroma(off))
+    return target
+
+
+def template_targets(source: Floats, template: Template) -> Floats:
+    """Main colours (k x 2: a, b) with their hue drawn into the template, chroma as it was."""
+    hsv = cv2.cvtColor(_at_naming_lightness(source)[None], cv2.COLOR_RGB2HSV)
+    hsv[0, :, 0] = template.moved(np.asarray(hsv[0, :, 0], np.float32))
+    target = srgb_to_lab(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0].T.copy())[1:].T
+    return _with_chroma(target, _chroma(source))
+
+
+def turned(source: Floats, target: Floats, most: float) -> Floats:
+    """Targets (k x 2: a, b) whose hue is not further than `most` degrees from their source's."""
+    hue = np.arctan2(source[:, 1], source[:, 0])
+    turn = np.arctan2(target[:, 1], target[:, 0]) - hue
+    turn = np.arctan2(np.sin(turn), np.cos(turn)).clip(-np.radians(most), np.radians(most))
+    limited: Floats = np.stack([np.cos(hue + turn), np.sin(hue + turn)], axis=1)
+    return np.asarray(limited * _chroma(target), np.float32)
 
 
 @dataclass(frozen=True)
 class Recoloring:
     """A change of a, b that takes main colours to their targets and every other colour along.
 
-    source, target: float32 k x 2 (a, b).
+    source, target: float32 k x 2 (a, b). protection: which colours are not taken along, but for
+    those near to a source that is fixed (k, or None for none): the artist wants it so.
     """
 
     source: Floats
     target: Floats
+    protection: Protection = NOTHING
+    fixed: Bools | None = None
 
     def shift(self, ab: Floats) -> Floats:
         """What is added to a, b (2 x N): the sources' moves, weighted by inverse squared distance.
 
         Xue 2024, eq. 4.1 and 4.2, with the sign and the weights as in Nguyen et al. 2017.
         """
-        total = np.zeros_like(ab[0])
+        weights = [
+            1 / ((ab[0] - a) ** 2 + (ab[1] - b) ** 2 + np.float32(EPSILON)) for a, b in self.source
+        ]
+        total = sum(weights, np.zeros_like(ab[0]))
+        freedom = self.protection.freedom(ab)
         shift: Floats = np.zeros_like(ab)
-        for centre, move in zip(self.source, self.target - self.source, strict=True):
-            weight = 1 / ((ab[0] - centre[0]) ** 2 + (ab[1] - centre[1]) ** 2 + np.float32(EPSILON))
-            total += weight
-            shift += weight * move[:, None]
-        shift /= total
+        for n, (weight, move) in enumerate(zip(weights, self.target - self.source, strict=True)):
+            part = weight / total
+            wanted = self.fixed is not None and self.fixed[n]
+            shift += part * (freedom + (1 - freedom) * part if wanted else freedom) * move[:, None]
         return shift
-
-    def with_neutral(self) -> Recoloring:
-        """The same with one more main colour, neutral, that stays."""
-        neutral = np.zeros((1, 2), np.float32)
-        return Recoloring(np.vstack([self.source, neutral]), np.vstack([self.target, neutral]))
 
     def table(self) -> ColorTable:
         """The change as a table; lightness stays."""
-        return ColorTable.baked(
-            lambda lab: np.vstack([np.zeros_like(lab[:1]), self.shift(lab[1:])])
-        )
+
+        def shift(lab: Floats) -> Floats:
+            return np.vstack([np.zeros_like(lab[:1]), self.shift(lab[1:])])
+
+        return ColorTable.baked(shift)
+
+
+def _ramp(value: Floats, low: float, high: float) -> Floats:
+    """From 0 at low to 1 at high, smoothly."""
+    along = np.clip((value - low) / (high - low), 0, 1)
+    smooth: Floats = along * along * (3 - 2 * along)
+    return smooth
+
+
+def _distances(colors: Floats, fitting: Bools, candidates: Floats) -> Floats:
+    """Between colours (k x 3) and candidates (n x 3); far too large where one does not fit."""
+    fitting = fitting | ~fitting.any(axis=1, keepdims=True)
+    distance: Floats = np.linalg.norm(colors[:, None] - candidates[None], axis=2)
+    distance += 100 * ~fitting
+    return distance
 
 
 def _chroma(ab: Floats) -> Floats:
@@ -101,13 +170,18 @@ def _chroma(ab: Floats) -> Floats:
     return chroma
 
 
+def _with_chroma(ab: Floats, chroma: Floats) -> Floats:
+    scaled: Floats = ab * (chroma / _chroma(ab))
+    return scaled
+
+
 def _at_naming_lightness(ab: Floats) -> Floats:
     """Colours, k x 3 sRGB-encoded, of a, b (k x 2), clipped to [0, 1]."""
     lab = np.stack([np.full(len(ab), NAMING_LIGHTNESS), ab[:, 0], ab[:, 1]]).astype(np.float32)
     return np.clip(lab_to_srgb(lab), 0, 1).T
 
 
-def _admitted(probabilities: Floats) -> npt.NDArray[np.bool_]:
+def _admitted(probabilities: Floats) -> Bools:
     """Which names count for each colour, k x 11."""
     third = np.sort(probabilities, axis=1)[:, -MOST_NAMES, None]
     return (probabilities >= third) & (probabilities > LEAST_PROBABILITY)

@@ -60,6 +60,14 @@ def prototypes() -> Prototypes:
 
 
 @lru_cache(maxsize=1)
+def skin() -> tuple[float, float, float]:
+    """Mean a and b of the colours that people call skin, and their standard deviation around it."""
+    with np.load(TABLE_FILE) as data:
+        a, b, deviation = data["skin"].tolist()
+        return a, b, deviation
+
+
+@lru_cache(maxsize=1)
 def _table() -> Floats:
     """Probabilities, CELLS x CELLS x CELLS x 11, red first."""
     with np.load(TABLE_FILE) as data:

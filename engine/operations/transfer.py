@@ -17,11 +17,11 @@ from engine import runtime
 from engine.imaging.color import coverage, srgb_to_lab
 from engine.imaging.color_table import ColorTable
 from engine.imaging.palette_transfer import Palette, PaletteShift, peak_palette
-from engine.imaging.palettes import sampled
+from engine.imaging.palettes import evenly
 from engine.imaging.raster import window
 from engine.imaging.resample import over, strips
 from engine.job import Input, Job, Layer
-from engine.operations import select_subject
+from engine.operations import pictures, select_subject
 from engine.operations.select_subject import Subject
 from engine.runtime import Network
 from ipc.errors import LimnerError
@@ -35,8 +35,6 @@ SAMPLES = 1 << 16
 """Pixels that a palette is found from; the paper's pictures have 90 000."""
 CLEAR, LEAST_SUBJECT, MOST_SUBJECT = 0.68, 0.02, 0.8
 """A clear subject: its contrast at least, and its share of what is visible."""
-PREVIEW_SIDE = 512
-"""Pixels of a preview's longer side, at most."""
 GROUND = 1.0
 """The grey that is seen through a preview's transparent parts."""
 _NOTHING_TO_DO = "The picture has nothing visible to recolour; it is as it was."
@@ -99,8 +97,9 @@ def run(job: Job) -> list[Layer]:
 
 def _source(job: Job) -> Look:
     image, mask = job.primary("image"), job.input("mask")
-    inside = None if mask is None else coverage(mask.raster.rgb, mask.raster.alpha)
-    return Look(image, inside, (image.digest, "" if mask is None else mask.digest))
+    return Look(
+        image, pictures.inside_of(mask), (image.digest, "" if mask is None else mask.digest)
+    )
 
 
 def _reference(job: Job) -> Look:
@@ -166,7 +165,7 @@ def _identity(network: Network | None) -> tuple[str, ...]:
 
 def _new_scheme(job: Job, network: Network | None, look: Look) -> Scheme:
     picture, weight = look.image.raster, look.weight
-    places = sampled(weight, SAMPLES)
+    places = _places(weight)
     lab = srgb_to_lab(picture.rgb.reshape(-1, 3)[places].T.copy())
     weights, colors = weight.flat[places], int(job.params["colors"])
     whole = peak_palette(lab, weights, colors)
@@ -178,6 +177,14 @@ def _new_scheme(job: Job, network: Network | None, look: Look) -> Scheme:
         return Scheme(whole, None)
     parts = peak_palette(lab, within, colors), peak_palette(lab, weights - within, colors)
     return Scheme(whole, parts)
+
+
+def _places(weight: Floats) -> npt.NDArray[np.intp]:
+    """Flat indices of pixels that count, evenly spread."""
+    shown = weight > 0
+    count = int(np.count_nonzero(shown))
+    chosen = evenly(count, SAMPLES)
+    return chosen if count == weight.size else np.flatnonzero(shown)[chosen]
 
 
 def _part(mask: Floats | None, rows: slice) -> Floats | None:
@@ -206,7 +213,7 @@ def _preview(
     pixels: Floats, tables: list[ColorTable], inside: Floats | None, subject: Floats | None
 ) -> Floats:
     """A small picture of the result, of every n-th pixel, h x w x 3."""
-    step = -(-max(pixels.shape[:2]) // PREVIEW_SIDE)
+    step = -(-max(pixels.shape[:2]) // pictures.PREVIEW_SIDE)
     every = np.s_[::step, ::step]
     small = pixels[every].copy()
     masks = (None if mask is None else mask[every].copy() for mask in (inside, subject))

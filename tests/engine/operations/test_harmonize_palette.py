@@ -2,12 +2,14 @@
 
 import threading
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.imaging.color import srgb_to_lab
+from engine.imaging.hue_templates import arcs
 from engine.imaging.raster import Raster
 from engine.job import Cache, Cancelled, Input, Job
 from engine.operations import harmonize_palette
@@ -15,7 +17,7 @@ from ipc import catalog
 from ipc.errors import LimnerError
 
 
-def run(rgb, alpha=None, *, mask=None, palette=None, cancelled=None, **params):
+def run(rgb, alpha=None, *, mask=None, palette=None, links=None, cancelled=None, **params):
     """The result layers by role."""
     height, width = rgb.shape[:2]
     given_inputs = {"image": [Input(Raster(rgb, alpha), "image")]}
@@ -24,6 +26,8 @@ def run(rgb, alpha=None, *, mask=None, palette=None, cancelled=None, **params):
         given_inputs["mask"] = [Input(Raster(grey), "mask")]
     if palette is not None:
         given_inputs["palette"] = [Input(Raster(np.float32([palette])), "palette")]
+    if links is not None:
+        given_inputs["links"] = [Input(Raster.of_rgba(np.float32(links)), "links", "My links")]
     operation = catalog.operation("harmonize-palette")
     checked = operation.check_params({k.replace("_", "-"): v for k, v in params.items()})
     job = Job(
@@ -75,14 +79,14 @@ def test_the_palette_says_what_became_what():
     layer = run(picture())["swatches"]
     source, target = layer.metadata["source"], layer.metadata["target"]
     assert layer.kind == "palette"
-    assert layer.pixels.shape == (1, len(target), 4)
+    assert layer.pixels.shape == (2, len(target), 4)
     assert 2 <= len(source) == len(target) == len(layer.metadata["share"]) <= 7
     assert source != target
-    shown = [
-        "#" + "".join(f"{v:02x}" for v in np.rint(p * 255).astype(int))
-        for p in layer.pixels[0, :, :3]
-    ]
-    assert shown == target
+    for row, codes in zip(layer.pixels[..., :3], (source, target), strict=True):
+        shown = [tuple(bytes.fromhex(code[1:])) for code in codes]
+        in_gamut = ((row >= 0) & (row <= 1)).all(axis=1)
+        assert in_gamut.any()
+        assert np.abs(row * 255 - shown)[in_gamut].max() < 0.6
 
 
 def test_the_number_of_colors_can_be_chosen():
@@ -141,18 +145,90 @@ def test_a_soft_mask_blends():
 def test_neutrals_stay_unless_wanted_otherwise():
     rgb = picture()
     rgb[:10] = np.linspace(0, 1, 60, dtype=np.float32)[None, :, None]
-    assert moved(run(rgb), rgb)[:10].max() < 1e-4
+    assert moved(run(rgb), rgb)[:10].max() == 0
     assert moved(run(rgb, keep_neutrals=False), rgb)[:10].max() > 0.02
+
+
+def test_skin_stays_unless_wanted_otherwise():
+    rgb = picture()
+    rgb[:10] = (0.85, 0.66, 0.55)
+    assert moved(run(rgb), rgb)[:10].max() < 0.02
+    assert moved(run(rgb, keep_skin=False), rgb)[:10].max() > 0.05
+
+
+def test_free_links_of_a_result_give_the_same_again():
+    first = run(picture())
+    links = first["swatches"].pixels.copy()
+    links[1, :, 3] = 0
+    again = run(picture(), links=links)
+    assert np.abs(again["picture"].pixels - first["picture"].pixels).max() < 2e-3
+    assert again["swatches"].metadata["source"] == first["swatches"].metadata["source"]
+    assert again["swatches"].metadata["target"] == first["swatches"].metadata["target"]
+
+
+def test_a_link_that_the_artist_changed_holds_and_free_ones_are_chosen():
+    rgb = picture()
+    first = run(rgb)["swatches"].pixels
+    links = first.copy()
+    links[1, 0, :3] = (0.1, 0.2, 0.9)
+    links[1, 1:, 3] = 0
+    layers = run(rgb, links=links)
+    after = lab_of(layers["swatches"].pixels[1:, :, :3])[0, :, 1:]
+    before = lab_of(first[1:, :, :3])[0, :, 1:]
+    assert np.allclose(after[0], lab_of(np.float32([[[0.1, 0.2, 0.9]]]))[0, 0, 1:], atol=0.1)
+    assert np.allclose(after[1:], before[1:], atol=0.5)
+
+
+def test_a_locked_color_stays():
+    rgb = picture()
+    links = run(rgb)["swatches"].pixels.copy()
+    links[1, 0] = links[0, 0]
+    swatches = run(rgb, links=links)["swatches"].metadata
+    assert swatches["target"][0] == swatches["source"][0]
+    assert swatches["target"][1:] != swatches["source"][1:]
+
+
+@pytest.mark.parametrize("shape", [(1, 4), (3, 4), (2, 40)])
+def test_links_that_say_nothing_are_refused(shape):
+    with pytest.raises(LimnerError) as refused:
+        run(picture(), links=np.ones((*shape, 4)))
+    assert refused.value.code == "bad-parameter"
+    with pytest.raises(LimnerError):
+        run(picture(), links=np.zeros((2, 4, 4)))
+
+
+def test_a_template_draws_hues_together():
+    rgb = picture()
+    result = run(rgb, method="template", turn=180, keep_neutrals=False, keep_skin=False)[
+        "picture"
+    ].pixels
+
+    def least_arc(pixels):
+        hsv = cv2.cvtColor(np.clip(pixels[..., :3], 0, 1), cv2.COLOR_RGB2HSV).reshape(-1, 3)
+        weights = np.bincount(np.rint(hsv[:, 0]).astype(int) % 360, hsv[:, 1], minlength=360)
+        return (arcs(360) @ weights).min()
+
+    assert least_arc(result) < 0.8 * least_arc(rgb)
+
+
+def test_the_preview_is_the_result_made_small():
+    seen = []
+    rgb = picture()
+    given_inputs = {"image": [Input(Raster(rgb), "image")]}
+    params = catalog.operation("harmonize-palette").check_params({})
+    job = Job("harmonize-palette", (60, 40), params, given_inputs, Cache(1 << 20))
+    job.on_preview = seen.append
+    result = harmonize_palette.run(job)[0].pixels
+    assert np.allclose(seen[0], result[..., :3], atol=1e-5)
 
 
 def test_a_given_palette_is_moved_to():
     palette = [(0.9, 0.5, 0.1), (0.1, 0.3, 0.7)]
-    layer = run(picture(), palette=palette, keep_neutrals=False)["swatches"]
+    layer = run(picture(), palette=palette, keep_neutrals=False, keep_skin=False)["swatches"]
     wanted = lab_of(np.float32([palette]))[0, :, 1:]
-    reached = lab_of(layer.pixels[..., :3])[0, :, 1:]
-    hue = [np.arctan2(ab[:, 1], ab[:, 0]) for ab in (reached, wanted)]
-    apart = np.abs(np.angle(np.exp(1j * (hue[0][:, None] - hue[1][None]))))
-    assert apart.min(axis=1).max() < 0.05
+    reached = lab_of(layer.pixels[1:, :, :3])[0, :, 1:]
+    apart = np.linalg.norm(reached[:, None] - wanted[None], axis=2)
+    assert apart.min(axis=1).max() < 8.1
 
 
 def test_light_beyond_white_survives():

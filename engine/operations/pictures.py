@@ -1,0 +1,170 @@
+"""What operations share that change the colours of whole pictures by a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from engine.imaging.color import coverage, fit_chroma, lab_to_srgb, linear_to_srgb, srgb_to_lab
+from engine.imaging.color_table import ColorTable
+from engine.imaging.palettes import SourcePalette, evenly, swatches
+from engine.job import Input, Job, Layer
+from ipc.errors import LimnerError
+
+Floats = npt.NDArray[np.float32]
+Bools = npt.NDArray[np.bool_]
+
+PREVIEW_SIDE = 768
+"""Pixels of a preview's longer side, at most."""
+
+_STRIP = 1 << 20
+_MOST_LINKS = 32
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What is known of a picture without looking at every pixel again.
+
+    lab: float32 3 x N, CIELAB of pixels that are visible and inside the mask, evenly spread.
+    weight: N, how far each is. small: float32 h x w x 4, the picture; inside: h x w or None.
+    """
+
+    lab: Floats
+    weight: Floats
+    small: Floats
+    inside: Floats | None
+
+
+def inside_of(mask: Input | None) -> Floats | None:
+    """How far inside a mask each pixel is, H x W in [0, 1]; None where there is no mask."""
+    return None if mask is None else coverage(mask.raster.rgb, mask.raster.alpha)
+
+
+def sample(job: Job, picture: Input, mask: Input | None) -> Sample:
+    """The picture's sample, taken once for each pair of picture and mask."""
+
+    def take() -> Sample:
+        pixels, inside = picture.raster.rgba(), inside_of(mask)
+        weight = pixels[..., 3] if inside is None else inside * pixels[..., 3]
+        (shown,) = np.nonzero(weight.ravel())
+        shown = shown[evenly(len(shown))]
+        rgb = pixels.reshape(-1, 4)[shown, :3]
+        scale = min(1.0, PREVIEW_SIDE / max(pixels.shape[:2]))
+        return Sample(
+            srgb_to_lab(rgb.T.copy()),
+            weight.ravel()[shown],
+            _shrunk(pixels, scale),
+            None if inside is None else _shrunk(inside, scale),
+        )
+
+    return job.cache.get(("sample", picture.digest, mask.digest if mask else None), take)
+
+
+def preview(job: Job, known: Sample, table: ColorTable) -> None:
+    """Shows the picture with the table's change, on white, where anyone wants to see it."""
+
+    def make() -> Floats:
+        small = known.small.copy()
+        table.apply(small, known.inside)
+        white: Floats = 1 + small[..., 3:] * (np.clip(small[..., :3], 0, 1) - 1)
+        return white
+
+    job.preview(make)
+
+
+def recolored(job: Job, pixels: Floats, inside: Floats | None, table: ColorTable) -> None:
+    """Changes pixels (H x W x 4) in place, and says how far it is."""
+    if table.changes:
+        for done, rows in _strips(pixels.shape):
+            job.progress(0.1 + 0.9 * done, "recolour")
+            table.apply(pixels[rows], None if inside is None else inside[rows])
+
+
+def given_palette(job: Job) -> Floats | None:
+    """The colours of the palette input, N x 3, or None."""
+    palette = job.input("palette")
+    return None if palette is None else swatches(palette.raster.rgb, palette.raster.alpha)
+
+
+@dataclass(frozen=True)
+class Links:
+    """Main colours as the artist has them, and what they shall become.
+
+    lab: float32 k x 3, CIELAB. target: float32 k x 2 (a, b), where fixed: k; elsewhere it is free.
+    """
+
+    lab: Floats
+    target: Floats
+    fixed: Bools
+
+
+def links(given: Input | None) -> Links | None:
+    """The links of an input; None where there is none. Raises LimnerError bad-parameter."""
+    if given is None:
+        return None
+    rgb, alpha = given.raster.rgb, given.raster.alpha
+    there = np.ones(rgb.shape[:2], bool) if alpha is None else alpha >= 0.5
+    if len(rgb) != 2 or not 1 <= there[0].sum() <= _MOST_LINKS:
+        raise LimnerError(
+            "bad-parameter",
+            f"'{given.name}' is {rgb.shape[1]} × {len(rgb)} pixels and does not say which colours "
+            "become which.",
+            f"Give 1 to {_MOST_LINKS} colours in an upper row and what they become in a lower one.",
+        )
+    upper, lower = (np.ascontiguousarray(row[there[0]].T) for row in rgb)
+    return Links(srgb_to_lab(upper).T, srgb_to_lab(lower)[1:].T, there[1][there[0]])
+
+
+def swatches_layer(main: SourcePalette, target: Floats) -> Layer:
+    """Main colours in the upper row, what they become (k x 2: a, b) in the lower one.
+
+    The pixels are exact and may lie outside sRGB; what they look like is in the metadata, as hex
+    codes, with the share of each.
+    """
+    lightness = main.lab[:, 0].astype(np.float32)
+    rows = [_with_lightness(lightness, ab) for ab in (main.lab[:, 1:].astype(np.float32), target)]
+    pixels = np.ones((2, len(lightness), 4), np.float32)
+    pixels[..., :3] = [lab_to_srgb(lab).T for lab in rows]
+    metadata = {
+        "source": _hex_codes(rows[0]),
+        "target": _hex_codes(rows[1]),
+        "share": [round(float(share), 4) for share in main.share],
+    }
+    return Layer("swatches", "Palette", pixels, kind="palette", exact=True, metadata=metadata)
+
+
+def cube_layers(job: Job, table: ColorTable) -> list[Layer]:
+    """The change as a table for other programs, where it is asked for."""
+    if not job.wants("cube"):
+        return []
+    return [Layer("cube", "Limner", table.cube(), kind="cube", exact=True)]
+
+
+def _with_lightness(lightness: Floats, ab: Floats) -> Floats:
+    return np.vstack([lightness[None], ab.T]).astype(np.float32)
+
+
+def _hex_codes(lab: Floats) -> list[str]:
+    """How colours (3 x k) are shown: in gamut, 8 bit."""
+    bound = np.zeros_like(lab[0])
+    shown = linear_to_srgb(fit_chroma(np.vstack([lab[:1].clip(0, 100), lab[1:]]), bound, bound + 1))
+    return ["#{:02x}{:02x}{:02x}".format(*code) for code in np.rint(shown.T * 255).astype(int)]
+
+
+def _shrunk(pixels: Floats, scale: float) -> Floats:
+    if scale == 1:
+        return pixels.copy()
+    size = [max(1, round(side * scale)) for side in pixels.shape[1::-1]]
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _strips(shape: tuple[int, ...]) -> Iterator[tuple[float, slice]]:
+    """Rows of the picture, a strip at a time, each with the part that is done before it."""
+    height, width = shape[:2]
+    step = max(1, _STRIP // width)
+    for top in range(0, height, step):
+        yield top / height, slice(top, top + step)
