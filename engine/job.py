@@ -13,7 +13,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -34,7 +34,8 @@ class Input:
     """One input: its pixels, decoded when they are looked at, and the digest that names them.
 
     Inputs of the document (line art, scribbles, flats, image, mask) cover the whole canvas, padded
-    with transparency. References, palettes (N x 1) and links (N x 2) keep their own size.
+    with transparency. References, their masks, palettes (N x 1) and links (N x 2) keep their own
+    size.
     """
 
     def __init__(
@@ -176,6 +177,14 @@ class Job:
         """Says how far the job is (0 to 1) and what it does; raises Cancelled like checkpoint."""
         self.checkpoint()
         self.on_progress(fraction, stage)
+
+    def part(self, start: float, end: float) -> Job:
+        """The same job for one of its parts, whose progress goes from start to end of the whole."""
+
+        def on_progress(fraction: float, stage: str) -> None:
+            self.on_progress(start + (end - start) * fraction, stage)
+
+        return replace(self, on_progress=on_progress)
 
     def checkpoint(self) -> None:
         """Raises Cancelled where the job was cancelled; call it between steps."""

@@ -208,7 +208,7 @@ def _inputs(
             raise _empty(plane)
         role = operation.input(plane.role)
         given = _input(plane, role, _content(plane, digest, canvas), canvas)
-        if role.kind == "mask" and not _selects(given.raster):
+        if role.is_mask and not _selects(given.raster):
             raise LimnerError(
                 "empty-mask",
                 f"The mask '{plane.name}' has no pixel inside.",

@@ -100,15 +100,15 @@ def shares(lab: Floats, weight: Floats, main: Floats) -> Floats:
     return share
 
 
-def evenly(count: int) -> npt.NDArray[np.intp]:
-    """Which of so many pixels to find colours from: all, or 2^18 spread evenly over them.
+def evenly(count: int, most: int = _SAMPLES) -> npt.NDArray[np.intp]:
+    """Which of so many pixels to find colours from: all, or 2^18 (`most`) spread evenly over them.
 
     As many as the papers' pictures have. Steps of the golden ratio, unlike a stride, fall in with
     no pattern.
     """
-    if count <= _SAMPLES:
+    if count <= most:
         return np.arange(count)
-    return (np.arange(_SAMPLES) * 0.6180339887498949 % 1 * count).astype(np.intp)
+    return (np.arange(most) * 0.6180339887498949 % 1 * count).astype(np.intp)
 
 
 def swatches(rgb: npt.NDArray[np.float32], alpha: npt.NDArray[np.float32] | None) -> Floats:
