@@ -476,7 +476,10 @@ CATALOG: Tuple[Operation, ...] = (
                 choices=("auto", "none"),
             ),
         ),
-        (Output("picture", "picture", "Transferred", "The picture in the reference's colours."),),
+        (
+            Output("picture", "picture", "Transferred", "The picture in the reference's colours."),
+            _CUBE,
+        ),
     ),
     Operation(
         "select-subject",

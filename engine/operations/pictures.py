@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -12,6 +11,7 @@ import numpy.typing as npt
 from engine.imaging.color import coverage, fit_chroma, lab_to_srgb, linear_to_srgb, srgb_to_lab
 from engine.imaging.color_table import ColorTable
 from engine.imaging.palettes import SourcePalette, evenly, swatches
+from engine.imaging.resample import over, strips
 from engine.job import Input, Job, Layer
 from ipc.errors import LimnerError
 
@@ -21,7 +21,6 @@ Bools = npt.NDArray[np.bool_]
 PREVIEW_SIDE = 768
 """Pixels of a preview's longer side, at most."""
 
-_STRIP = 1 << 20
 _MOST_LINKS = 32
 
 
@@ -70,8 +69,7 @@ def preview(job: Job, known: Sample, table: ColorTable) -> None:
     def make() -> Floats:
         small = known.small.copy()
         table.apply(small, known.inside)
-        white: Floats = 1 + small[..., 3:] * (np.clip(small[..., :3], 0, 1) - 1)
-        return white
+        return over(small[..., :3], small[..., 3], 1.0)
 
     job.preview(make)
 
@@ -79,8 +77,8 @@ def preview(job: Job, known: Sample, table: ColorTable) -> None:
 def recolored(job: Job, pixels: Floats, inside: Floats | None, table: ColorTable) -> None:
     """Changes pixels (H x W x 4) in place, and says how far it is."""
     if table.changes:
-        for done, rows in _strips(pixels.shape):
-            job.progress(0.1 + 0.9 * done, "recolour")
+        for rows in strips(*pixels.shape[:2]):
+            job.progress(0.1 + 0.9 * rows.start / len(pixels), "recolour")
             table.apply(pixels[rows], None if inside is None else inside[rows])
 
 
@@ -160,11 +158,3 @@ def _shrunk(pixels: Floats, scale: float) -> Floats:
         return pixels.copy()
     size = [max(1, round(side * scale)) for side in pixels.shape[1::-1]]
     return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.float32)
-
-
-def _strips(shape: tuple[int, ...]) -> Iterator[tuple[float, slice]]:
-    """Rows of the picture, a strip at a time, each with the part that is done before it."""
-    height, width = shape[:2]
-    step = max(1, _STRIP // width)
-    for top in range(0, height, step):
-        yield top / height, slice(top, top + step)

@@ -92,7 +92,8 @@ def run(job: Job) -> list[Layer]:
         job.progress(0.6 + 0.4 * rows.start / len(pixels), "colours")
         _recolour(pixels[rows], tables, _part(source.inside, rows), _part(mask, rows))
     metadata = {} if network is None else {"network": network.identity}
-    return [Layer("picture", "Transferred", pixels, metadata=metadata)]
+    result = Layer("picture", "Transferred", pixels, metadata=metadata)
+    return [result, *pictures.cube_layers(job, tables[0])] if mask is None else [result]
 
 
 def _source(job: Job) -> Look:

@@ -41,6 +41,7 @@ def run(
     cancelled=None,
     previews=None,
     progress=None,
+    cubes=None,
     **params,
 ):
     """The result layer. reference, reference_mask: pixels, or a Raster."""
@@ -66,9 +67,12 @@ def run(
         Cache(0) if cache is None else cache,
         on_progress=lambda fraction, _: None if progress is None else progress.append(fraction),
         cancelled=cancelled or threading.Event(),
+        outputs=None if cubes is not None else ["picture"],
         on_preview=None if previews is None else previews.append,
     )
-    (layer,) = transfer.run(job)
+    layer, *others = transfer.run(job)
+    if cubes is not None:
+        cubes += others
     assert (layer.role, layer.kind, layer.exact) == ("picture", "colour", False)
     assert layer.pixels.dtype == np.float32
     assert layer.pixels.shape == (height, width, 4)
@@ -97,6 +101,14 @@ def lab_of(rgb):
 
 def moved(layer, rgb):
     return np.abs(layer.pixels[..., :3] - rgb).max(axis=2)
+
+
+def test_the_change_is_given_as_a_cube_unless_there_are_two():
+    cubes = []
+    run(warm(), cool(), cubes=cubes, subjects="none")
+    (cube,) = cubes
+    assert (cube.role, cube.pixels.shape) == ("cube", (33 * 33, 33, 3))
+    assert np.abs(cube.pixels[17 * 33 + 17, 17] - 17 / 32).max() > 0.01
 
 
 def test_the_picture_takes_the_references_colors_and_keeps_its_detail():
