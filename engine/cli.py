@@ -39,6 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for operation in catalog.CATALOG:
         _add_operation(commands, operation)
+    _add_palette_command(commands)
     _add_engine_commands(commands)
     _add_models_commands(commands)
     _add_install_commands(commands)
@@ -148,6 +149,40 @@ def _run_operation(arguments: argparse.Namespace) -> None:
         form="flat" if arguments.flatten else "split" if arguments.split else "layers",
         report_file=arguments.report,
     )
+
+
+def _add_palette_command(commands: Commands[argparse.ArgumentParser]) -> None:
+    palette = commands.add_parser(
+        "palette", help="say what a palette's colours are, and convert it or keep a picture's"
+    )
+    palette.add_argument(
+        "file", type=Path, metavar="FILE", help="a palette file, or a picture for its main colours"
+    )
+    palette.add_argument(
+        "--colors",
+        type=int,
+        default=0,
+        metavar="N",
+        help="how many main colours of a picture, 1 to 7; 0 finds the number (default: 0)",
+    )
+    palette.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="write it: .gpl, .kpl, .ase, .aco, .act, .hex, .css, .txt, or a picture",
+    )
+    palette.set_defaults(handler=_palette)
+
+
+def _palette(arguments: argparse.Namespace) -> None:
+    from engine import palette_command
+    from engine.imaging import palette_files
+
+    palette = palette_command.palette_of(arguments.file, arguments.colors)
+    print(palette_command.report(palette))
+    if arguments.output:
+        palette_files.save(arguments.output, palette)
 
 
 def _add_engine_commands(commands: Commands[argparse.ArgumentParser]) -> None:

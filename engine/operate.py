@@ -150,16 +150,21 @@ def _read(operation: Operation, role: str, path: Path) -> Plane:
 
 
 def _check_sizes(operation: Operation, planes: Sequence[Plane]) -> None:
-    first = planes[0]
+    """Raises LimnerError size-mismatch where a plane has not the size of the one that it covers."""
+    by_kind = {operation.input(plane.role).kind: plane for plane in planes}
     for plane in planes[1:]:
-        if operation.input(plane.role).is_of_document and (plane.width, plane.height) != (
-            first.width,
-            first.height,
-        ):
+        given = operation.input(plane.role)
+        if given.is_of_document:
+            covered = planes[0]
+        elif given.kind == "reference-mask" and "reference" in by_kind:
+            covered = by_kind["reference"]
+        else:
+            continue
+        if (plane.width, plane.height) != (covered.width, covered.height):
             raise LimnerError(
                 "size-mismatch",
-                f"'{plane.name}' is {plane.width} × {plane.height}, and '{first.name}' is "
-                f"{first.width} × {first.height}.",
+                f"'{plane.name}' is {plane.width} × {plane.height}, and '{covered.name}' is "
+                f"{covered.width} × {covered.height}.",
                 "Give files of the same size; nothing is resampled.",
             )
 

@@ -230,7 +230,7 @@ def _inputs(
             areas = [(p.x, p.y, p.width, p.height) for p in _sources(operation, planes, canvas)]
             given = given * len(areas) if len(given) == 1 else given
         found = [_input(*pair, role, area) for pair, area in zip(given, areas, strict=True)]
-        if role.kind == "mask" and found and not any(_selects(mask) for mask in found):
+        if role.is_mask and found and not any(_selects(mask) for mask in found):
             raise LimnerError(
                 "empty-mask",
                 f"The mask '{found[0].name}' has no pixel inside.",
@@ -247,7 +247,11 @@ def _input(plane: Plane, digest: str, role: catalog.Input, area: Area) -> Input:
         return window(whole, *area) if role.is_of_document else whole
 
     return Input(
-        raster, _content(plane, digest, area), plane.name, lambda: decode_marks(plane, *area[2:])
+        raster,
+        _content(plane, digest, area),
+        plane.name,
+        lambda: decode_marks(plane, *area[2:]),
+        plane.attributes,
     )
 
 

@@ -18,10 +18,11 @@ Value = Union[bool, int, float, str]
 class Input:
     """Something the operation looks at.
 
-    kind: line-art, scribbles, image, reference, mask, palette or links. The first input is the
-    primary one: it sets the canvas, and its layer is where the result goes. Where that one is
-    repeatable, the operation takes a set of pictures (Operation.takes_set). Links are the swatches
-    that the operation gave (two rows: main colours, and what each becomes), changed by the artist.
+    kind: line-art, scribbles, image, reference, mask, reference-mask, palette or links. The first
+    input is the primary one: it sets the canvas, and its layer is where the result goes. Where that
+    one is repeatable, the operation takes a set of pictures (Operation.takes_set). Links are the
+    swatches that the operation gave (two rows: main colours, and what each becomes), changed by the
+    artist.
     """
 
     role: str
@@ -33,7 +34,12 @@ class Input:
     @property
     def is_of_document(self) -> bool:
         """Whether it covers the canvas; references, palettes and links keep their own size."""
-        return self.kind not in ("reference", "palette", "links")
+        return self.kind not in ("reference", "reference-mask", "palette", "links")
+
+    @property
+    def is_mask(self) -> bool:
+        """Whether it says where: a mask over the canvas or over a reference."""
+        return self.kind in ("mask", "reference-mask")
 
 
 @dataclass(frozen=True)
@@ -86,8 +92,9 @@ class Parameter:
 class Output:
     """What comes back.
 
-    kind: layers (colour layers of their own), picture (the primary input, changed), mask, labels
-    or palette. name: pattern of the layer's name. exact: never dithered.
+    kind: layers (colour layers of their own), picture (the primary input, changed), mask, labels,
+    palette or cube (a change of colour as a table). name: pattern of the layer's name. exact: never
+    dithered.
     """
 
     role: str
@@ -239,6 +246,10 @@ _COLORS = Parameter(
     "How many main colours are moved; 0 finds the number from the picture.",
     minimum=0,
     maximum=7,
+)
+
+_CUBE = Output(
+    "cube", "cube", "Colour table", "The change of colours for other programs: a .cube file."
 )
 
 CATALOG: Tuple[Operation, ...] = (
@@ -403,13 +414,23 @@ CATALOG: Tuple[Operation, ...] = (
                 choices=("names", "template"),
             ),
             _STRENGTH,
+            Parameter(
+                "turn",
+                "float",
+                10.0,
+                "Turn of hue",
+                "How far a main colour's hue may turn; 180 is as far as harmony wants.",
+                minimum=0,
+                maximum=180,
+                unit="°",
+            ),
             _COLORS,
             Parameter(
                 "keep-neutrals",
                 "bool",
                 True,
                 "Keep neutrals",
-                "Greys stay grey, and vivid colours stay as vivid as they were.",
+                "Greys stay grey; others become no duller, and at most twice as vivid.",
             ),
             Parameter(
                 "keep-skin",
@@ -422,6 +443,66 @@ CATALOG: Tuple[Operation, ...] = (
         (
             Output("picture", "picture", "Harmonized", "The picture in its new colours."),
             Output("swatches", "palette", "Palette", "Main colours, and what each becomes."),
+            _CUBE,
+        ),
+    ),
+    Operation(
+        "transfer",
+        "Transfer colours",
+        "Gives a picture the colour scheme of a reference; its light and detail stay.",
+        (
+            Input("image", "image", "The picture to recolour.", required=True),
+            Input("reference", "reference", "The picture whose colours are taken.", required=True),
+            _MASK,
+            Input(
+                "reference-mask",
+                "reference-mask",
+                "Where the reference's colours are taken from; of the reference's size.",
+            ),
+        ),
+        (
+            Parameter(
+                "strength",
+                "float",
+                100.0,
+                "Strength",
+                "How far the colours move.",
+                minimum=0,
+                maximum=100,
+                unit="%",
+            ),
+            Parameter(
+                "lightness",
+                "float",
+                30.0,
+                "Lightness",
+                "How far light and dark move along; 0 keeps them as they are.",
+                minimum=0,
+                maximum=100,
+                unit="%",
+            ),
+            Parameter(
+                "colors",
+                "int",
+                32,
+                "Colours",
+                "How many main colours are told apart at most; few make broad changes.",
+                minimum=1,
+                maximum=64,
+            ),
+            Parameter(
+                "subjects",
+                "choice",
+                "auto",
+                "Subject and background",
+                "Subject to subject and background to background where both pictures have a clear "
+                "subject and no mask is given, or all at once.",
+                choices=("auto", "none"),
+            ),
+        ),
+        (
+            Output("picture", "picture", "Transferred", "The picture in the reference's colours."),
+            _CUBE,
         ),
     ),
     Operation(

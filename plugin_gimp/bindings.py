@@ -133,8 +133,7 @@ def read_inputs(
         else:
             given = config.get_property(entry.role)
             _check_other(operation, entry, primary, given)
-            read = pixels.read_palette if entry.kind == "palette" else pixels.read
-            plane = read(given, entry.role) if given else None
+            plane = _read_other(entry, given) if given else None
         if plane:
             planes.append(plane)
     return planes
@@ -161,6 +160,13 @@ def _check_shown(layer: Gimp.Layer) -> None:
                 "Show it and run again.",
             )
         outer = outer.get_parent()
+
+
+def _read_other(entry: Input, given: Any) -> Plane:
+    if entry.kind == "palette":
+        return pixels.read_palette(given, entry.role)
+    shape = pixels.read_shape(given, entry.role) if entry.is_mask else None
+    return shape or pixels.read(given, entry.role)
 
 
 def _read_mask(

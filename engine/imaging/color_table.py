@@ -73,13 +73,13 @@ class ColorTable:
         with ThreadPoolExecutor(max(1, len(tops))) as pool:
             list(pool.map(move, tops))
 
-    def cube(self, size: int = CUBE_SIZE) -> Floats:
-        """What the colours of an sRGB grid become, size x size x size x 3: blue, green, red."""
-        steps = np.linspace(0, 1, size, dtype=np.float32)
+    def cube(self) -> Floats:
+        """What the colours of an sRGB grid become, n² x n x 3: rows of blue, green, then red."""
+        steps = np.linspace(0, 1, CUBE_SIZE, dtype=np.float32)
         blue, green, red = np.meshgrid(steps, steps, steps, indexing="ij")
-        colors = np.stack([red, green, blue], axis=-1).reshape(size * size, size, 3)
+        colors = np.stack([red, green, blue], axis=-1).reshape(CUBE_SIZE**2, CUBE_SIZE, 3)
         self.apply(colors)
-        return colors.reshape(size, size, size, 3)
+        return colors
 
 
 def _curves() -> Floats:

@@ -59,7 +59,8 @@ def named_targets(source: Floats, protection: Protection = NOTHING) -> Floats:
     source's three most probable and more probable than 0.15 (Xue 2024, section 4.4).
 
     Where neutrals are protected, none moves to a prototype of black, grey or white, as those are
-    tints, none becomes duller than it was, and no two take the same prototype.
+    tints, no two take the same prototype, and none becomes duller, or more than twice as vivid: a
+    pale colour made vivid shows every grain of its picture.
     """
     known = prototypes()
     colors = naming_colors(source)
@@ -71,8 +72,7 @@ def named_targets(source: Floats, protection: Protection = NOTHING) -> Floats:
         return srgb_to_lab(known.rgb[distance.argmin(axis=1)].T)[1:].T
     chosen = linear_sum_assignment(distance)[1]
     target = srgb_to_lab(known.rgb[chosen].T)[1:].T
-    duller: Floats = _chroma(source) / _chroma(target)
-    return target * np.maximum(1, duller)
+    return _with_chroma(target, np.clip(_chroma(target), _chroma(source), 2 * _chroma(source)))
 
 
 def palette_targets(source: Floats, palette: Floats) -> Floats:
@@ -113,7 +113,16 @@ def template_targets(source: Floats, template: Template) -> Floats:
     hsv = cv2.cvtColor(naming_colors(source)[None], cv2.COLOR_RGB2HSV)
     hsv[0, :, 0] = template.moved(np.asarray(hsv[0, :, 0], np.float32))
     target = srgb_to_lab(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0].T.copy())[1:].T
-    return target * (_chroma(source) / _chroma(target))
+    return _with_chroma(target, _chroma(source))
+
+
+def turned(source: Floats, target: Floats, most: float) -> Floats:
+    """Targets (k x 2: a, b) whose hue is not further than `most` degrees from their source's."""
+    hue = np.arctan2(source[:, 1], source[:, 0])
+    turn = np.arctan2(target[:, 1], target[:, 0]) - hue
+    turn = np.arctan2(np.sin(turn), np.cos(turn)).clip(-np.radians(most), np.radians(most))
+    limited: Floats = np.stack([np.cos(hue + turn), np.sin(hue + turn)], axis=1)
+    return np.asarray(limited * _chroma(target), np.float32)
 
 
 @dataclass(frozen=True)
@@ -174,6 +183,11 @@ def _chroma(ab: Floats) -> Floats:
     """Distance of each colour (k x 2) from neutral, k x 1, over 0."""
     chroma: Floats = np.maximum(np.linalg.norm(ab, axis=1, keepdims=True), np.float32(1e-6))
     return chroma
+
+
+def _with_chroma(ab: Floats, chroma: Floats) -> Floats:
+    scaled: Floats = ab * (chroma / _chroma(ab))
+    return scaled
 
 
 def naming_colors(ab: Floats) -> Floats:

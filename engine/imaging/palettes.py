@@ -1,4 +1,4 @@
-"""The main colours of a picture, and the colours of a palette that was given.
+"""Palettes: those an artist keeps, the main colours of a picture, and those given as pixels.
 
 Main colours are found as in Xue 2024, section 4.3: weighted k-means over a histogram of CIELAB's
 a, b. What that section leaves open (seeds, bins) follows Nguyen et al. 2017, its basis.
@@ -19,6 +19,7 @@ Bools = npt.NDArray[np.bool_]
 MOST_COLORS = 7
 MOST_SWATCHES = 256
 
+_SAMPLES = 1 << 18
 _BINS = 16
 _EXPLAINED = 0.93
 _WIDEST = 128.0
@@ -26,6 +27,41 @@ _WIDEST = 128.0
 _ONE_COLOR = 0.25
 """Mean squared distance in a, b up to which a picture is of one colour: half a unit, unseen."""
 _ROUNDS = 100
+
+
+@dataclass(frozen=True, eq=False)
+class Palette:
+    """Colours that an artist keeps, in their order.
+
+    rgb: float32 N x 3, sRGB-encoded. names: of each colour, "" for none. locked: which colours stay
+    as they are, whatever is done with the palette. weights: float64 N, shares of a picture, sum 1,
+    or None. name: the palette's own.
+    """
+
+    rgb: npt.NDArray[np.float32]
+    names: tuple[str, ...]
+    locked: tuple[bool, ...]
+    weights: Floats | None = None
+    name: str = ""
+
+    def codes(self) -> npt.NDArray[np.uint8]:
+        """The colours as 8-bit codes, N x 3, clipped to sRGB."""
+        return np.rint(np.clip(self.rgb, 0, 1) * 255).astype(np.uint8)
+
+    def distinct(self) -> Palette:
+        """The palette with colours of equal 8-bit codes once, the first of them; without weights.
+
+        A lock on any of them counts.
+        """
+        _, first, group = np.unique(self.codes(), axis=0, return_index=True, return_inverse=True)
+        locked = np.bincount(group.ravel(), self.locked) > 0
+        kept = [int(i) for i in np.sort(first)]
+        return Palette(
+            self.rgb[kept],
+            tuple(self.names[i] for i in kept),
+            tuple(bool(locked[group.ravel()[i]]) for i in kept),
+            name=self.name,
+        )
 
 
 @dataclass(frozen=True)
@@ -62,6 +98,17 @@ def shares(lab: Floats, weight: Floats, main: Floats) -> Floats:
     totals = np.bincount(nearest, weight, minlength=len(main))
     share: Floats = totals / max(totals.sum(), 1e-12)
     return share
+
+
+def evenly(count: int, most: int = _SAMPLES) -> npt.NDArray[np.intp]:
+    """Which of so many pixels to find colours from: all, or 2^18 (`most`) spread evenly over them.
+
+    As many as the papers' pictures have. Steps of the golden ratio, unlike a stride, fall in with
+    no pattern.
+    """
+    if count <= most:
+        return np.arange(count)
+    return (np.arange(most) * 0.6180339887498949 % 1 * count).astype(np.intp)
 
 
 def swatches(rgb: npt.NDArray[np.float32], alpha: npt.NDArray[np.float32] | None) -> Floats:

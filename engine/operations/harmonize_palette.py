@@ -1,7 +1,7 @@
 """Harmonise a picture: its main colours move to harmonious ones, lightness stays.
 
 Xue 2024, chapter 4, or the templates of Cohen-Or et al. 2006. With the method of names, strength
-100, no palette, no links and nothing kept, the colours are Xue's.
+100, a turn of 180, no palette, no links and nothing kept, the colours are Xue's.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from engine.imaging.harmony import (
     named_targets,
     palette_targets,
     template_targets,
+    turned,
 )
 from engine.imaging.hue_templates import best_template
 from engine.imaging.palettes import SourcePalette, shares, source_palette
@@ -51,8 +52,8 @@ def run(job: Job) -> list[Layer]:
     result = Layer(
         "picture", "Harmonized", pixels, x=image.raster.x, y=image.raster.y, metadata=note
     )
-    swatches = pictures.swatches_layer(main, recoloring.target)
-    return [result, swatches] if len(main.share) else [result]
+    swatches = [pictures.swatches_layer(main, recoloring.target)] if len(main.share) else []
+    return [result, *swatches, *pictures.cube_layers(job, table)]
 
 
 def _main_colours(job: Job, known: Sample, links: Links | None) -> SourcePalette:
@@ -83,7 +84,9 @@ def _targets(job: Job, known: Sample, source: Floats, protection: Protection) ->
     palette = pictures.given_palette(job)
     if palette is not None:
         return palette_targets(source, palette)
-    if job.params["method"] == "template" and len(source):
+    if job.params["method"] == "names" or not len(source):
+        target = named_targets(source, protection)
+    else:
         hsv = cv2.cvtColor(np.clip(lab_to_srgb(known.lab), 0, 1).T[None], cv2.COLOR_RGB2HSV)[0]
-        return template_targets(source, best_template(hsv[:, 0], hsv[:, 1] * known.weight))
-    return named_targets(source, protection)
+        target = template_targets(source, best_template(hsv[:, 0], hsv[:, 1] * known.weight))
+    return turned(source, target, float(job.params["turn"]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -11,7 +10,8 @@ import numpy.typing as npt
 
 from engine.imaging.color import coverage, fit_chroma, lab_to_srgb, linear_to_srgb, srgb_to_lab
 from engine.imaging.color_table import ColorTable
-from engine.imaging.palettes import SourcePalette, swatches
+from engine.imaging.palettes import SourcePalette, evenly, swatches
+from engine.imaging.resample import over, strips
 from engine.job import Input, Job, Layer
 from ipc.errors import LimnerError
 
@@ -21,9 +21,6 @@ Bools = npt.NDArray[np.bool_]
 PREVIEW_SIDE = 768
 """Pixels of a preview's longer side, at most."""
 
-_SAMPLES = 1 << 18
-"""Pixels that a picture's colours are found from, as many as the papers' pictures have."""
-_STRIP = 1 << 20
 _MOST_LINKS = 32
 
 
@@ -53,10 +50,7 @@ def sample(job: Job, picture: Input, mask: Input | None) -> Sample:
         pixels, inside = picture.raster.rgba(), inside_of(mask)
         weight = pixels[..., 3] if inside is None else inside * pixels[..., 3]
         (shown,) = np.nonzero(weight.ravel())
-        if len(shown) > _SAMPLES:
-            # Steps of the golden ratio spread evenly and, unlike a stride, fall in no pattern.
-            steps = np.arange(_SAMPLES) * 0.6180339887498949 % 1
-            shown = shown[(steps * len(shown)).astype(np.intp)]
+        shown = shown[evenly(len(shown))]
         rgb = pixels.reshape(-1, 4)[shown, :3]
         scale = min(1.0, PREVIEW_SIDE / max(pixels.shape[:2]))
         return Sample(
@@ -75,8 +69,7 @@ def preview(job: Job, known: Sample, table: ColorTable) -> None:
     def make() -> Floats:
         small = known.small.copy()
         table.apply(small, known.inside)
-        white: Floats = 1 + small[..., 3:] * (np.clip(small[..., :3], 0, 1) - 1)
-        return white
+        return over(small[..., :3], small[..., 3], 1.0)
 
     job.preview(make)
 
@@ -84,8 +77,8 @@ def preview(job: Job, known: Sample, table: ColorTable) -> None:
 def recolored(job: Job, pixels: Floats, inside: Floats | None, table: ColorTable) -> None:
     """Changes pixels (H x W x 4) in place, and says how far it is."""
     if table.changes:
-        for done, rows in strips(pixels.shape):
-            job.progress(0.1 + 0.9 * done, "recolour")
+        for rows in strips(*pixels.shape[:2]):
+            job.progress(0.1 + 0.9 * rows.start / len(pixels), "recolour")
             table.apply(pixels[rows], None if inside is None else inside[rows])
 
 
@@ -142,6 +135,13 @@ def swatches_layer(main: SourcePalette, target: Floats) -> Layer:
     return Layer("swatches", "Palette", pixels, kind="palette", exact=True, metadata=metadata)
 
 
+def cube_layers(job: Job, table: ColorTable) -> list[Layer]:
+    """The change as a table for other programs, where it is asked for."""
+    if not job.wants("cube"):
+        return []
+    return [Layer("cube", "Limner", table.cube(), kind="cube", exact=True)]
+
+
 def _with_lightness(lightness: Floats, ab: Floats) -> Floats:
     return np.vstack([lightness[None], ab.T]).astype(np.float32)
 
@@ -159,11 +159,3 @@ def shrunk(pixels: Floats, scale: float) -> Floats:
         return pixels.copy()
     size = [max(1, round(side * scale)) for side in pixels.shape[1::-1]]
     return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.float32)
-
-
-def strips(shape: tuple[int, ...]) -> Iterator[tuple[float, slice]]:
-    """Rows of the picture, a strip at a time, each with the part that is done before it."""
-    height, width = shape[:2]
-    step = max(1, _STRIP // width)
-    for top in range(0, height, step):
-        yield top / height, slice(top, top + step)

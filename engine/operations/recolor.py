@@ -35,7 +35,7 @@ from engine.imaging.palette_groups import (
 )
 from engine.imaging.palettes import SourcePalette, shares, source_palette
 from engine.imaging.raster import Raster
-from engine.imaging.resample import Box
+from engine.imaging.resample import Box, over, strips
 from engine.imaging.white_balance import balanced, needed_balance
 from engine.job import Input, Job, Layer
 from engine.operations import pictures
@@ -225,8 +225,9 @@ def _recolored(job: Job, n: int, table: ColorTable) -> Layer:
     image.release()
     if table.changes:
         inside = pictures.inside_of(mask)
-        for done, rows in pictures.strips(pixels.shape):
-            job.progress(_PLANNED + (1 - _PLANNED) * (n + done) / count, "recolour")
+        for rows in strips(*pixels.shape[:2]):
+            done = (n + rows.start / len(pixels)) / count
+            job.progress(_PLANNED + (1 - _PLANNED) * done, "recolour")
             table.apply(pixels[rows], None if inside is None else inside[rows])
     if mask is not None:
         mask.release()
@@ -259,6 +260,6 @@ def contact(pages: Sequence[Page], tables: Sequence[ColorTable]) -> Floats:
         height, width = small.shape[:2]
         top = n // columns * side + (side - height) // 2
         left = n % columns * side + (side - width) // 2
-        shown = 1 + small[..., 3:] * (np.clip(small[..., :3], 0, 1) - 1)
+        shown = over(small[..., :3], small[..., 3], 1.0)
         sheet[top : top + height, left : left + width] = shown
     return sheet

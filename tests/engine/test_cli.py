@@ -130,9 +130,16 @@ def test_harmonize_keeps_size_depth_and_alpha(tmp_path):
     cv2.imwrite(str(tmp_path / "in.png"), scene)
 
     limner("harmonize-palette", tmp_path / "in.png", "-o", tmp_path / "out.png",
-           "--swatches", tmp_path / "p.gpl")  # fmt: skip
+           "--swatches", tmp_path / "p.gpl", "--cube", tmp_path / "c.cube")  # fmt: skip
 
     assert (tmp_path / "p.gpl").read_text().startswith("GIMP Palette")
+    title, size, *rows = (tmp_path / "c.cube").read_text().splitlines()
+    assert (title, size, len(rows)) == ('TITLE "Limner"', "LUT_3D_SIZE 33", 33**3)
+    assert rows[0].split() == ["0.000000"] * 3
+    assert rows[-1].split() == ["1.000000"] * 3
+    refused = limner("harmonize-palette", tmp_path / "in.png", "-o", tmp_path / "out.cube",
+                     check=False)  # fmt: skip
+    assert refused.returncode == 2
     before, after = read(tmp_path / "in.png"), read(tmp_path / "out.png")
     assert (after.shape, after.dtype) == (before.shape, before.dtype)
     assert (after[..., 3] == before[..., 3]).all()

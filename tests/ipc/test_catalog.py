@@ -48,6 +48,18 @@ def test_defaults_fill_in_what_is_not_given():
     }
 
 
+def test_a_mask_of_the_reference_is_a_mask_but_not_of_the_document():
+    transfer = catalog.operation("transfer")
+    told = {i.role: (i.is_mask, i.is_of_document) for i in transfer.inputs}
+
+    assert told == {
+        "image": (False, True),
+        "reference": (False, False),
+        "mask": (True, True),
+        "reference-mask": (True, False),
+    }
+
+
 @pytest.mark.parametrize(
     ("operation", "params", "code"),
     [
