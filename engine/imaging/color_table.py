@@ -21,8 +21,12 @@ from engine.imaging import color
 
 Floats = npt.NDArray[np.float32]
 
-CHROMA_STEPS = 129
-"""Grid points of a and of b, over [-128, 128]. Further out the table's edge counts."""
+FINE, COARSE = 385, 129
+"""Grid points of a and of b, over [-128, 128], of a table of a, b alone and of one of L as well.
+
+Beyond them the table's edge counts. A harmonized picture is then within ΔE00 0.05 of the exact one
+on average, and within 0.5 at 999 of 1000 pixels (benchmarks/color_table.py).
+"""
 CUBE_SIZE = 33
 """Points per channel of a table for other programs; all of them read this size."""
 
@@ -32,7 +36,7 @@ _FINE = 1 << 14
 
 @dataclass(frozen=True)
 class ColorTable:
-    """shift: float32 l x 129 x 129 x 3, what is added to L, a, b at l lightnesses from 0 to 100."""
+    """shift: float32 l x n x n x 3, what is added to L, a, b at l lightnesses from 0 to 100."""
 
     shift: Floats
 
@@ -44,7 +48,7 @@ class ColorTable:
         asked at L = 50.
         """
         lightness = np.linspace(0, 100, levels) if levels > 1 else np.array([50.0])
-        chroma = np.linspace(-128, 128, CHROMA_STEPS)
+        chroma = np.linspace(-128, 128, COARSE if levels > 1 else FINE)
         grid = np.meshgrid(lightness, chroma, chroma, indexing="ij")
         added = shift(np.stack([axis.ravel() for axis in grid]).astype(np.float32))
         return ColorTable(np.ascontiguousarray(added.T, np.float32).reshape(*grid[0].shape, 3))
@@ -157,10 +161,11 @@ def _to_lab(light, lab, bounds, n, curves):  # type: ignore[no-untyped-def]
 @_compiled
 def _look_up(shift, lab, more, n):  # type: ignore[no-untyped-def]
     """What is added to L, a and b: linear between the grid's points, its edge beyond them."""
-    levels = shift.shape[0]
+    levels, steps = shift.shape[0], shift.shape[1]
+    per_unit, middle = np.float32((steps - 1) / 256), np.float32((steps - 1) / 2)
     for x in range(n):
-        i, u = _cell(np.float32(0.5) * lab[1, x] + np.float32(64), CHROMA_STEPS)
-        j, v = _cell(np.float32(0.5) * lab[2, x] + np.float32(64), CHROMA_STEPS)
+        i, u = _cell(per_unit * lab[1, x] + middle, steps)
+        j, v = _cell(per_unit * lab[2, x] + middle, steps)
         if levels == 1:
             for c in range(3):
                 more[c, x] = _bilinear(shift, 0, i, u, j, v, c)

@@ -19,7 +19,7 @@ Bools = npt.NDArray[np.bool_]
 MOST_COLORS = 7
 MOST_SWATCHES = 256
 
-_SAMPLES = 1 << 18
+_SAMPLES = 1 << 16
 _BINS = 16
 _EXPLAINED = 0.93
 _WIDEST = 128.0
@@ -100,15 +100,15 @@ def shares(lab: Floats, weight: Floats, main: Floats) -> Floats:
     return share
 
 
-def evenly(count: int, most: int = _SAMPLES) -> npt.NDArray[np.intp]:
-    """Which of so many pixels to find colours from: all, or 2^18 (`most`) spread evenly over them.
+def evenly(count: int) -> npt.NDArray[np.intp]:
+    """Which of so many pixels to find colours from: all, or 2^16 spread evenly over them.
 
-    As many as the papers' pictures have. Steps of the golden ratio, unlike a stride, fall in with
-    no pattern.
+    About as many as the papers' pictures have. Steps of the golden ratio, unlike a stride, fall in
+    with no pattern.
     """
-    if count <= most:
+    if count <= _SAMPLES:
         return np.arange(count)
-    return (np.arange(most) * 0.6180339887498949 % 1 * count).astype(np.intp)
+    return (np.arange(_SAMPLES) * 0.6180339887498949 % 1 * count).astype(np.intp)
 
 
 def swatches(rgb: npt.NDArray[np.float32], alpha: npt.NDArray[np.float32] | None) -> Floats:

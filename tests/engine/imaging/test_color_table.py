@@ -77,7 +77,7 @@ def test_lightness_stays_where_the_table_leaves_it_and_results_are_in_the_gamut(
 @settings(deadline=None, max_examples=20)
 @given(seeds)
 def test_light_beyond_the_gamut_survives(seed):
-    rgb = random_picture(seed, -1, 6)
+    rgb = random_picture(seed, -0.3, 6)
     result = applied(ColorTable.baked(smooth_shift(seed)), rgb)
     before, after = lab_of(rgb), lab_of(result)
     assert np.abs(after[0] - before[0]).max() < 0.003 * np.abs(before).max()
