@@ -225,7 +225,7 @@ def print_harmony(photos: Photographs) -> None:
     """Means over the photographs; greys over all of their pixels."""
     heads = ("every pixel", "as released", "hue", "greys ΔE00", "names")
     widths = (34, 25, 9, 14, 9)
-    print(" " * 24 + "".join(f"{h:>{w}}" for h, w in zip(heads, widths, strict=True)))
+    print("\n" + " " * 24 + "".join(f"{h:>{w}}" for h, w in zip(heads, widths, strict=True)))
     print(
         f"{'':24}{'F':>8}{'PIT %':>8}{'S>0.1':>8}{'MITS':>10}{'F':>8}{'PIT %':>8}{'MITS':>9}"
         f"{'turn °':>9}{'mean':>7}{'99 %':>7}{'new %':>9}{'mean S':>9}"

@@ -2,7 +2,7 @@
 
 Run with `python -m benchmarks.harmony_ablations [--every N]`, with the photographs beside the
 repository. Prototypes are made anew from the shipped table of colour names. Nothing is kept and
-hues turn freely, as in the paper; lightness stays.
+hues turn freely, as in the paper; lightness stays. Main colours are the operation's own.
 """
 
 import argparse
@@ -12,13 +12,12 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.harmony import harmony_of, lab_of, released_harmony_of
+from benchmarks.harmony import XUE, harmony_of, operated, recoloring_of, released_harmony_of
 from benchmarks.photographs import Bytes, Photographs, photographs
 from engine.data.derive_color_names import prototypes_of
 from engine.imaging.color import lab_to_srgb, srgb_to_lab
 from engine.imaging.harmony import LEAST_PROBABILITY, NAMING_LIGHTNESS, Recoloring
 from engine.imaging.naming import CELLS, NAMES, TABLE_FILE, Prototypes, name_probabilities
-from engine.imaging.palettes import source_palette
 
 Floats = npt.NDArray[np.floating]
 
@@ -72,8 +71,7 @@ def print_tables(photos: Photographs) -> None:
     choices = list(dict.fromkeys(c for table in TABLES.values() for c in table.values()))
     figures: dict[Choice, list[list[float]]] = {choice: [] for choice in choices}
     for picture in photos.pictures():
-        lab = lab_of(picture)
-        source = source_palette(lab, np.ones(lab.shape[1])).lab[:, 1:].astype(np.float32)
+        source = recoloring_of(operated(picture, XUE)[1]).source
         for choice in choices:
             result = recolored(picture, source, targets(source, choice))
             exact, _ = harmony_of(result)

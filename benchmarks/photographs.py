@@ -26,7 +26,8 @@ class Photographs:
     def every(self, step: int) -> "Photographs":
         """Each step-th of them."""
         files = self.files[::step]
-        return Photographs(files, f"{len(files)} of the {len(self.files)} photographs")
+        about = f"{len(files)} (one in {step}) of {self.about}"
+        return self if step == 1 else Photographs(files, about)
 
     def pictures(self, short_side: int = SHORT_SIDE) -> Iterator[Bytes]:
         """8-bit RGB pixels, the shorter side made that long."""
