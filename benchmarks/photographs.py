@@ -27,7 +27,7 @@ class Photographs:
         """Each step-th of them."""
         files = self.files[::step]
         about = f"{len(files)} (one in {step}) of {self.about}"
-        return self if step == 1 else Photographs(files, about)
+        return Photographs(files, about) if step > 1 and files else self
 
     def pictures(self, short_side: int = SHORT_SIDE) -> Iterator[Bytes]:
         """8-bit RGB pixels, the shorter side made that long."""
@@ -38,10 +38,10 @@ class Photographs:
 def photographs() -> Photographs:
     """Those of open_photos that are no illustrations, and coco_cc_photos' validation split."""
     data = data_folder()
-    if not data.is_dir():
-        return Photographs([], f"nothing measured: no photographs in {data}")
     open_photos = [f for f, licence in _listed(data / "open_photos") if "illustr" not in licence]
     coco = [f for f, _ in _listed(data / "coco_cc_photos") if split_of(f.stem) == "validation"]
+    if not open_photos + coco:
+        return Photographs([], f"nothing measured: no photographs in {data}")
     about = (
         f"{len(open_photos)} photographs of open_photos (all but illustrations) and {len(coco)} of "
         f"coco_cc_photos (validation split), shorter side {SHORT_SIDE}"
@@ -60,7 +60,10 @@ def read(file: Path, short_side: int = SHORT_SIDE) -> Bytes:
 
 
 def _listed(folder: Path) -> list[tuple[Path, str]]:
-    """The files of a set, sorted, each with what its row says of the licence."""
-    with (folder / "files.csv").open(newline="", encoding="utf-8") as table:
+    """The files of a set, sorted, each with its licence; none where the set is not there."""
+    listing = folder / "files.csv"
+    if not listing.is_file():
+        return []
+    with listing.open(newline="", encoding="utf-8") as table:
         rows = [(folder / row["file"], row["licence"]) for row in csv.DictReader(table)]
     return sorted(rows)
