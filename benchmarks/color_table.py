@@ -25,7 +25,7 @@ from benchmarks.harmony import lab_of
 from benchmarks.photographs import Bytes, Photographs, photographs, read
 from engine import machine
 from engine.imaging.color import fit_chroma, linear_to_lab, linear_to_srgb, srgb_to_linear
-from engine.imaging.color_table import CHROMA_STEPS, ColorTable
+from engine.imaging.color_table import FINE, ColorTable
 from engine.imaging.harmony import Protection, Recoloring, named_targets, palette_targets
 from engine.imaging.palettes import source_palette
 from engine.imaging.raster import PixelFormat, Raster, decode, encode
@@ -144,7 +144,7 @@ def changes(recoloring: Recoloring) -> dict[str, Change]:
     """Every table by its name."""
     return {
         **{f"a, b: {n} steps": interpolated(recoloring, n) for n in STEPS},
-        f"a, b: {CHROMA_STEPS} steps, as shipped": shipped(recoloring),
+        f"a, b: {FINE} steps, as shipped": shipped(recoloring),
         **{f"R, G, B: {n} steps": cubic(recoloring, n) for n in CUBES},
     }
 
@@ -248,7 +248,7 @@ def print_apply(picture: Bytes, recoloring: Recoloring) -> tuple[Spent, Spent]:
 def with_opencv(pixels: Floats, table: ColorTable) -> Floats:
     """The table applied by OpenCV's functions; colours outside sRGB are clipped."""
     lab = cv2.cvtColor(pixels, cv2.COLOR_RGB2Lab)
-    place = (lab[..., 1:] + 128) * ((CHROMA_STEPS - 1) / 256)
+    place = (lab[..., 1:] + 128) * ((FINE - 1) / 256)
     added = cv2.remap(table.shift[0], place[..., ::-1].copy(), None, cv2.INTER_LINEAR)
     cv2.add(lab, added, dst=lab)
     return cv2.cvtColor(lab, cv2.COLOR_Lab2RGB)
@@ -300,7 +300,7 @@ def operated(planes: Sequence[Plane]) -> Mapping[str, Any]:
 def sheet(photos: Photographs) -> Bytes:
     """Photograph, exact result, and errors of tables: white is ΔE00 2."""
     random = np.random.default_rng(1)
-    shown = (f"a, b: {CHROMA_STEPS} steps, as shipped", *(f"R, G, B: {n} steps" for n in CUBES))
+    shown = (f"a, b: {FINE} steps, as shipped", *(f"R, G, B: {n} steps" for n in CUBES))
     rows = []
     for picture in photos.pictures():
         recoloring = recolorings(lab_of(picture), random_palette(random))["random palettes"]
