@@ -39,7 +39,7 @@ Floats = npt.NDArray[np.float32]
 Change = Callable[[Floats], Floats]
 """New colours of colours, both N x 3, sRGB-encoded."""
 
-STEPS = (33, 65, 129, 257, 513)
+STEPS = (33, 65, 129, 257, 385, 513)
 CUBES = (33, 65)
 PALETTE_COLORS = 5
 STRIDE = 7

@@ -100,7 +100,6 @@ def _curves() -> Floats:
 # of pixels goes through one short loop after another, which is several times as quick as one long
 # loop: what it needs stays in the cache, and arithmetic alone becomes vector code.
 _RUN = 512
-_FIT_STEPS = 5
 _ZERO, _ONE = np.float32(0), np.float32(1)
 _KNEE, _SLOPE = np.float32(color.KNEE), np.float32(color.SLOPE)
 _OVER, _UNDER = np.float32(1 + color.OVER), np.float32(color.UNDER)
@@ -196,26 +195,23 @@ def _from_lab(lab, more, light, bounds, n, curves):  # type: ignore[no-untyped-d
 def _fit(lab, light, bounds, n):  # type: ignore[no-untyped-def]
     """Takes chroma from colours with a channel out of bounds, until it is just within.
 
-    By false position, an end that stays halved (the Illinois method).
+    By bisection and one step of the secant method, as color.fit_chroma.
     """
     for x in range(n):
         low, high = bounds[0, x] - _UNDER, bounds[1, x] * _OVER
         above = _excess(light, x, low, high)
         if above > 0:
-            least, most, last = _ZERO, _ONE, _ZERO
-            _set_part(light, lab, x, _ZERO)
-            below = min(_excess(light, x, low, high), -_UNDER)
-            for _ in range(_FIT_STEPS):
-                part = least - below * (most - least) / (above - below)
-                _set_part(light, lab, x, part)
+            part, step, below = _ZERO, np.float32(0.5), _ZERO
+            for _ in range(color.BISECTIONS):
+                _set_part(light, lab, x, part + step)
                 excess = _excess(light, x, low, high)
-                if excess > 0:
-                    below *= _ONE if last <= 0 else np.float32(0.5)
-                    most, above = part, excess
+                if excess <= 0:
+                    part, below = part + step, excess
                 else:
-                    above *= _ONE if last > 0 else np.float32(0.5)
-                    least, below = part, excess
-                last = excess
+                    above = excess
+                step *= np.float32(0.5)
+            part -= np.float32(2) * step * below / max(above - below, np.float32(1e-9))
+            _set_part(light, lab, x, part)
     for c in range(3):
         for x in range(n):
             light[c, x] = min(max(light[c, x], bounds[0, x]), bounds[1, x])

@@ -61,7 +61,6 @@ def test_the_table_does_what_the_function_does(seed, lightness):
     )
     assert apart.mean() < 0.05
     assert np.percentile(apart, 99) < 0.5
-    assert apart.max() < 1.5
 
 
 @settings(deadline=None, max_examples=20)
