@@ -47,11 +47,11 @@ class ColorTable:
         levels: how many lightnesses are told apart; 1 for a function of a and b alone, which is
         asked at L = 50.
         """
-        lightness = np.linspace(0, 100, levels) if levels > 1 else np.array([50.0])
-        chroma = np.linspace(-128, 128, COARSE if levels > 1 else FINE)
-        grid = np.meshgrid(lightness, chroma, chroma, indexing="ij")
-        added = shift(np.stack([axis.ravel() for axis in grid]).astype(np.float32))
-        return ColorTable(np.ascontiguousarray(added.T, np.float32).reshape(*grid[0].shape, 3))
+        lightness = np.linspace(0, 100, levels) if levels > 1 else np.array([50])
+        chroma = np.linspace(-128, 128, COARSE if levels > 1 else FINE, dtype=np.float32)
+        grid = np.meshgrid(lightness.astype(np.float32), chroma, chroma, indexing="ij")
+        added = shift(np.stack(grid).reshape(3, -1))
+        return ColorTable(np.ascontiguousarray(added.T).reshape(*grid[0].shape, 3))
 
     @property
     def changes(self) -> bool:
