@@ -307,13 +307,10 @@ class _Pairs(QWidget):
         Krita.instance().icon(icon).paint(painter, badge.adjusted(2, 2, -2, -2))
 
     def _draw_frame(self, painter: QPainter, place: QRect) -> None:
-        role = QPalette.ColorRole.Highlight if self.hasFocus() else QPalette.ColorRole.Mid
-        role = role if self._over is None else QPalette.ColorRole.Highlight
-        colour = self.palette().color(role)
         outer = place.adjusted(-FRAME, -FRAME, FRAME, FRAME)
-        for inset in range(FRAME):
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.setPen(colour)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.setPen(self.palette().color(QPalette.ColorRole.Highlight))
+        for inset in range(FRAME if self.hasFocus() or self._over is not None else 1):
             painter.drawRect(outer.adjusted(inset, inset, -inset - 1, -inset - 1))
 
 

@@ -107,7 +107,7 @@ class Swatches(NamedTuple):
             return self if self.links else answer
         target = [old if n in sent else answer.target[n] for n, old in enumerate(self.target)]
         links = {
-            n: s._replace(code=answer.target[n].code) if sent.get(n, s).rgb == s.rgb else s
+            n: s._replace(code=answer.target[n].code) if n in sent and sent[n].rgb == s.rgb else s
             for n, s in self.links.items()
         }
         return self._replace(target=target, share=answer.share, links=links)

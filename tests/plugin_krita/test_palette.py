@@ -2,7 +2,6 @@
 
 import shutil
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -248,6 +247,20 @@ def test_palettes_are_saved_where_krita_finds_them(krita: Krita) -> None:
     assert [line.split()[3] for line in elsewhere.read_text().splitlines()[4:]] == source
 
 
+def test_a_saved_palette_is_one_of_kritas_after_its_next_start(
+    krita: Krita, running: list[Krita]
+) -> None:
+    open_picture(krita)
+    krita.run()
+    target = krita.swatches()[1]
+    name = Path(krita.save_palette(0, "next start.gpl")).stem
+    krita.close_all()
+
+    running[0] = krita.again()
+
+    assert ["#{:02x}{:02x}{:02x}".format(*rgb) for rgb in running[0].palette(name)] == target
+
+
 def test_live_mode_follows_swatches_settings_and_palettes(krita: Krita, shots: Path) -> None:
     open_picture(krita)
     start_live(krita)
@@ -285,14 +298,14 @@ def test_an_edit_is_previewed_soon(
     """Measured and reported: a loaded machine says nothing about the docker."""
     open_picture(krita, 2048)
     start_live(krita)
+    krita.wait_until(krita.is_live_current, 20)
     waits, held = [], []
     for code in ("#1f9d8a", "#8a1f9d", "#9d8a1f", "#1f2d9d"):
         krita.start_stopwatch()
-        seconds = krita.seconds_to_preview(0, code)
-        time.sleep(1.5)
-        held.append({k: v[:3] for k, v in krita.stop_stopwatch().items()})
-        krita.wait(lambda state: state["notice"].startswith("Live, "))
-        waits.append(f"{1000 * seconds:.0f} ms")
+        seconds, busy = krita.seconds_to_preview(0, code)
+        krita.wait_until(krita.is_live_current, 20)
+        held.append({kind: times[:3] for kind, times in krita.stop_stopwatch().items()})
+        waits.append(f"{1000 * seconds:.0f} ms ({1000 * busy:.0f} ms at once)")
     words = f"edit to preview at 2048: {', '.join(waits)}; {held}"
     record_testsuite_property("krita-strip-2048", words)
     print(words)

@@ -7,12 +7,12 @@ from krita import Krita, ManagedColor, Palette, Selection
 from limner import turns
 
 if int(Krita.instance().version().split(".")[0]) >= 6:
-    from PyQt6.QtCore import QByteArray, QRegularExpression, Qt, QTimer
+    from PyQt6.QtCore import QByteArray, QEventLoop, QRegularExpression, Qt, QTimer
     from PyQt6.QtGui import QColor, QContextMenuEvent
     from PyQt6.QtTest import QTest
     from PyQt6.QtWidgets import QApplication, QColorDialog, QComboBox, QFileDialog, QMenu, QWidget
 else:
-    from PyQt5.QtCore import QByteArray, QRegularExpression, Qt, QTimer
+    from PyQt5.QtCore import QByteArray, QEventLoop, QRegularExpression, Qt, QTimer
     from PyQt5.QtGui import QColor, QContextMenuEvent
     from PyQt5.QtTest import QTest
     from PyQt5.QtWidgets import QApplication, QColorDialog, QComboBox, QFileDialog, QMenu, QWidget
@@ -467,14 +467,23 @@ def save_palette(row, file):
 
 
 def seconds_to_preview(number, code):
-    """Has a colour become another one, and measures until the docker shows what comes of it."""
+    """Has a colour become another one, and measures until the docker shows what comes of it.
+
+    Seconds of all, and of what the main thread does at once.
+    """
     pairs, shown = _widget("limner_swatches"), _widget("limner_preview")
     earlier, begun = shown._image, time.perf_counter()
     rgb = [int(code[place : place + 2], 16) / 255 for place in (1, 3, 5)]
     pairs._link(number, type(pairs.strip.source[0]).of(rgb))
+    held = time.perf_counter() - begun
     while shown._image is earlier and time.perf_counter() < begun + 10:
-        QApplication.processEvents()
-    return time.perf_counter() - begun
+        QApplication.processEvents(QEventLoop.ProcessEventsFlag.WaitForMoreEvents)
+    return time.perf_counter() - begun, held
+
+
+def is_live_current():
+    """Whether live mode has followed all that the artist did."""
+    return _docker()._session.live(_document()).is_current
 
 
 def widgets():
