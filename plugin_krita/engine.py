@@ -27,12 +27,14 @@ PALETTE = "palette"
 class Read:
     """What was read of a document's layers, for one job or several.
 
-    pixels: the primary input first. planes: the same, once they were packed.
+    pixels: the primary input first. planes: the same, once they were packed. before: what the
+    primary one looks like, once a live job is done.
     """
 
     def __init__(self, pixels: Sequence[Pixels]) -> None:
         self.pixels = pixels
         self.planes: Sequence[Plane] = ()
+        self.before: Optional[QImage] = None
 
 
 class Request(NamedTuple):
@@ -55,9 +57,9 @@ class Answer(NamedTuple):
     """What came of a job.
 
     notes: what the operation says. lines_mode: how the primary layer has to blend so that what lies
-    under it is seen. pictures: of each variant, by number, where there are several. picture and
-    before: of the whole with the result and without, where the request was live. swatches: main
-    colours, where the operation gives any.
+    under it is seen. pictures: of each variant, by number, where there are several. picture: of the
+    whole, where the request was live and no preview is as good. swatches: main colours, where the
+    operation gives any.
     """
 
     layers: List[Drawn]
@@ -66,7 +68,6 @@ class Answer(NamedTuple):
     lines_mode: str
     pictures: Dict[int, QImage]
     picture: Optional[QImage]
-    before: Optional[QImage]
     swatches: Optional[Swatches]
 
 
@@ -146,6 +147,12 @@ class Engine(QObject):
         if not read.planes:
             read.planes = [self._plane(request, pixels) for pixels in read.pixels]
         links = [] if request.links is None else [pack(request.links, None)]
+        previews: List[Plane] = []
+
+        def preview(plane: Plane) -> None:
+            previews.append(plane)
+            show(plane)
+
         self._say("Starting" if not self.device else "Working")
         tell(0.0, "Starting the engine" if not self.device else "Waiting for the engine")
         with self._client() as client:
@@ -157,7 +164,7 @@ class Engine(QObject):
                 [*read.planes, *links],
                 (request.canvas[0], request.canvas[1]),
                 on_progress=tell,
-                on_preview=show,
+                on_preview=preview,
                 cancelled=cancelled,
                 outputs=_wanted(request.operation),
             )
@@ -169,13 +176,17 @@ class Engine(QObject):
         if request.operation.works_on_line_art and is_paper(lines):
             mode = str(drawn[0].attributes.get("metadata", {}).get("lines", "multiply"))
         pictures = {} if request.live else thumbnails.of_variants(layers, lines, mode)
-        picture = thumbnails.of_first(layers, lines, mode) if request.live else None
-        before = thumbnails.of_first([], lines, "normal") if request.live else None
+        picture = None
+        # A picture's preview is the whole of it already.
+        if request.live and not (previews and request.operation.outputs[0].kind == "picture"):
+            picture = thumbnails.of_first(layers, lines, mode)
+        if request.live and read.before is None:
+            read.before = thumbnails.of_first([], lines, "normal")
         palettes = [Swatches.of_plane(plane) for plane in result.planes if _is_palette(plane)]
         swatches = palettes[0] if palettes else None
         self._say("")
         said = [note for note in notes if note]
-        return Answer(layers, result.report, said, mode, pictures, picture, before, swatches)
+        return Answer(layers, result.report, said, mode, pictures, picture, swatches)
 
     def _plane(self, request: Request, pixels: Pixels) -> Plane:
         """What travels of a layer; of one that is a mask, its coverage. Raises LimnerError."""
