@@ -77,20 +77,23 @@ def suggest_links(operation: Operation, selected: Gimp.Layer, config: Gimp.Proce
     if entry:
         choice = kept.read(selected.get_image(), kept.CHOICES).get(operation.id, {})
         is_own = choice.get("layer") == selected.get_tattoo()
-        config.set_property(entry.role, choice["links"] if is_own else "")
+        config.set_property(entry.role, choice.get("links", "") if is_own else "")
 
 
 def keep_choices(operation: Operation, selected: Gimp.Layer, config: Gimp.ProcedureConfig) -> None:
-    """Keeps with the image where the artist wants the operation's mask, and the palette."""
+    """Keeps with the image where the artist wants the operation's mask, and the palette.
+
+    The palette is that of the picture as it was, and with a run in place that is no more.
+    """
     image, entry = selected.get_image(), links_input(operation)
-    choice: Any = None
+    choices = kept.read(image, kept.CHOICES)
     if operation.makes_mask:
-        choice = config.get_property(RESULT)
-    elif entry and not config.get_property(IN_PLACE):
-        choice = {"layer": selected.get_tattoo(), "links": config.get_property(entry.role)}
-    if choice:
-        choices = kept.read(image, kept.CHOICES)
-        kept.write(image, kept.CHOICES, {**choices, operation.id: choice})
+        choices[operation.id] = config.get_property(RESULT)
+    elif entry:
+        words = "" if config.get_property(IN_PLACE) else config.get_property(entry.role)
+        choices[operation.id] = {"layer": selected.get_tattoo(), "links": words}
+    if operation.id in choices:
+        kept.write(image, kept.CHOICES, choices)
 
 
 def _named(image: Gimp.Image, name: str) -> Optional[Gimp.Layer]:

@@ -1,6 +1,6 @@
 """The part of a dialog that shows what the operation would do, and lets the artist change it."""
 
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from gi.repository import Gimp, GLib, GObject, Gtk
 
@@ -104,7 +104,7 @@ class Live(Gtk.Box):
         try:
             with pixels.in_turns(_let_gtk_work):
                 planes = self._planes()
-            self._looks.ask(Question(params, planes))
+            self._looks.ask(Question(params, planes, self._links()))
         except LimnerError as error:
             self._fail(error)
 
@@ -121,33 +121,33 @@ class Live(Gtk.Box):
                 self._read[entry.role] = choice, plane
         return [plane for _, plane in self._read.values() if plane]
 
+    def _links(self) -> List[Link]:
+        return links.read(self._config.get_property(self._role))
+
     def _wait(self, words: str) -> None:
-        if not self._swatches:
-            self._words.set_text(words + "…")
+        self._preview.say(words + "…")
 
     def _after(self, plane: Plane) -> None:
         self._words.set_text("")
         self._preview.show_after(plane)
 
     def _fail(self, error: LimnerError) -> None:
-        self._words.set_text(str(error))
+        say = self._preview.say if self._preview.is_empty else self._words.set_text
+        say(str(error))
 
-    def _known(self, question: Question, metadata: Mapping[str, Any]) -> None:
+    def _known(self, asked: Sequence[Link], metadata: Mapping[str, Any]) -> None:
         """The engine knows what each colour becomes; for links that are no more, that is old."""
-        asked = next((p for p in question.planes if p.role == self._role), None)
-        if asked == self._read[self._role][1]:
-            self._words.set_text("")
-            given = links.read(self._config.get_property(self._role))
-            rows = zip(metadata.get("source", []), metadata["target"], metadata["share"])
-            self._swatches = [
-                Swatch(given[place] if given else Link(source), target, share)
-                for place, (source, target, share) in enumerate(rows)
-            ]
+        if asked == self._links():
+            given = asked or [Link(code) for code in metadata["source"]]
+            rows = zip(given, metadata["target"], metadata["share"])
+            self._swatches = [Swatch(*row) for row in rows]
             self._show_swatches()
+            if not given:
+                self._words.set_text("There is no colour here to change.")
 
     def _show_swatches(self) -> None:
         """Shows what is known, with the artist's choices."""
-        given, known = links.read(self._config.get_property(self._role)), self._swatches
+        given, known = self._links(), self._swatches
         now = given or [Link(swatch.link.source) for swatch in known]
         if len(known) != len(now):
             known = [Swatch(link, link.target or link.source, None) for link in now]

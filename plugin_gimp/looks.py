@@ -22,25 +22,29 @@ WAITING = "Looking at the picture"
 WORDS = {"queued": "Waiting until the engine is done with another picture"}
 """What is said at a stage of the engine's; WAITING at all others."""
 
+NO_SWATCHES: Mapping[str, Any] = {"source": [], "target": [], "share": []}
+
 
 class Question(NamedTuple):
-    """What to look at: parameters, and all inputs as planes, the primary one first."""
+    """What to look at: parameters, all inputs as planes, the primary one first, and the links."""
 
     params: Mapping[str, Value]
     planes: Sequence[Plane]
+    links: Sequence[Link]
 
 
 class Answers(NamedTuple):
     """Who is told of a look, each in the main thread.
 
-    waits(words): what it waits for. after(plane), before(plane): small pictures. swatches(question,
-    metadata): main colours, what each becomes, and its share (docs/protocol.md). failed(error).
+    waits(words): what it waits for. after(plane), before(plane): small pictures. swatches(links,
+    metadata): of the links that were asked for or, without any, of the picture, main colours, what
+    each becomes, and its share, in lists `source`, `target` and `share`. failed(error).
     """
 
     waits: Callable[[str], None]
     after: Callable[[Plane], None]
     before: Callable[[Plane], None]
-    swatches: Callable[[Question, Mapping[str, Any]], None]
+    swatches: Callable[[Sequence[Link], Mapping[str, Any]], None]
     failed: Callable[[LimnerError], None]
 
 
@@ -62,6 +66,7 @@ class Looks:
             next(entry.role for entry in operation.inputs if entry.kind == "links"),
             next(output.role for output in operation.outputs if output.kind == "palette"),
         )
+        self._name = f"gimp {Gimp.version()}"  # GIMP answers the main thread alone
         self._asked = threading.Condition()
         self._next: Optional[Question] = None
         self._closed = threading.Event()
@@ -107,19 +112,18 @@ class Looks:
     def _look(self, question: Question) -> None:
         known = paths.connection_file().exists()
         self._tell(self._answers.waits, WAITING if known else "Starting the engine")
-        with Client(f"gimp {Gimp.version()}") as client:
+        with Client(self._name) as client:
             client.connect(launch.ensure_running())
             swatches = self._run(client, question, self._answers.after)
-            metadata = swatches.attributes["metadata"] if swatches else {}
-            self._tell(self._answers.swatches, question, metadata)
+            metadata = swatches.attributes["metadata"] if swatches else NO_SWATCHES
+            self._tell(self._answers.swatches, question.links, metadata)
             if question.planes[0] is not self._seen:
                 # With all colours kept, the picture is as it was.
-                kept = links.plane(
-                    self._roles.links, [Link(code, code) for code in metadata.get("source", [])]
-                )
+                kept = [Link(code, code) for code in metadata["source"]]
                 planes = [p for p in question.planes if p.role != self._roles.links]
-                same = Question(question.params, [*planes, kept] if kept.width else planes)
-                self._run(client, same, self._answers.before)
+                if kept:
+                    planes.append(links.plane(self._roles.links, kept))
+                self._run(client, Question(question.params, planes, kept), self._answers.before)
                 self._seen = question.planes[0]
 
     def _run(

@@ -7,20 +7,20 @@ from gi.repository import Babl, Gdk, GdkPixbuf, Gegl, Gimp, GimpUi, Gtk
 
 from .links import Link
 
-SWATCH = 44, 24
+SWATCH = 36, 24
 """Width and height of a colour."""
-SPACING = 6
-PER_LINE = 8
-LINE_HEIGHT = 94
+GAP, BORDER = 2, 12
+PER_LINE = 7
+LINE_HEIGHT = 98
 """Pixels kept for colours that are not known yet, so that the dialog stays as large as it is."""
-COLOR_TARGET = "application/x-color"
-"""What GTK's programs call a colour that is dragged."""
+COLOR_TARGET, RGBA16 = "application/x-color", "=4H"
+"""What GTK's programs call a colour that is dragged, and how it is packed."""
 FREE, LOCKED, EDITED = "chosen by Limner", "kept as it is", "your choice"
 ICONS = {FREE: "pan-down-symbolic", LOCKED: "gimp-lock", EDITED: "gtk-edit"}
 
 
 class Swatch(NamedTuple):
-    """A main colour. becomes: hex code of what it becomes, which keeps its own lightness.
+    """A main colour. becomes: hex code of what the engine makes of it, near a link's target.
 
     share: its part of the picture in [0, 1], or None.
     """
@@ -52,8 +52,8 @@ class PaletteStrip(Gtk.FlowBox):
             selection_mode=Gtk.SelectionMode.NONE,
             max_children_per_line=PER_LINE,
             min_children_per_line=PER_LINE,
-            column_spacing=SPACING,
-            row_spacing=SPACING,
+            column_spacing=GAP,
+            row_spacing=GAP,
             halign=Gtk.Align.START,
         )
         self._change = change
@@ -142,7 +142,7 @@ class _Column(Gtk.Box):
         dialog.add_button("_OK", Gtk.ResponseType.OK)
         dialog.set_default_response(Gtk.ResponseType.OK)
         chooser = GimpUi.ColorSelection()
-        chooser.set_border_width(2 * SPACING)
+        chooser.set_border_width(BORDER)
         chooser.set_show_alpha(False)
         chooser.set_old_color(Gegl.Color.new(link.source))
         chooser.set_color(Gegl.Color.new(link.target or becomes))
@@ -170,7 +170,7 @@ class _Column(Gtk.Box):
 
     def _give(self, _: Gtk.Button, __: Gdk.DragContext, data: Gtk.SelectionData, *___: int) -> None:
         rgb = [257 * byte for byte in bytes.fromhex(self._dragged()[1:])]
-        data.set(data.get_target(), 16, struct.pack("=4H", *rgb, 0xFFFF))
+        data.set(data.get_target(), 16, struct.pack(RGBA16, *rgb, 0xFFFF))
 
     def _take(
         self,
@@ -181,8 +181,9 @@ class _Column(Gtk.Box):
         data: Gtk.SelectionData,
         *_____: int,
     ) -> None:
-        rgb = struct.unpack("=4H", data.get_data())[:3]
-        self._change(self._place, "#" + bytes(value >> 8 for value in rgb).hex())
+        if data.get_length() == struct.calcsize(RGBA16):
+            rgb = struct.unpack(RGBA16, data.get_data())[:3]
+            self._change(self._place, "#" + bytes(value >> 8 for value in rgb).hex())
 
 
 def save(name: str, swatches: Sequence[Swatch]) -> str:

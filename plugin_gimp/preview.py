@@ -6,8 +6,8 @@ from gi.repository import Gdk, GdkPixbuf, GLib, Gtk
 
 from .ipc.planes import Plane
 
-WIDEST, HIGHEST = 400, 300
-"""Pixels that the picture may take in the dialog."""
+WIDEST, HIGHEST, LOWEST = 444, 300, 80
+"""Pixels that the picture may take in the dialog, and what a narrow strip has around it."""
 SPACING = 6
 BEFORE, SPLIT, AFTER = "Before", "Split", "After"
 HINTS = {
@@ -36,12 +36,23 @@ class Preview(Gtk.Box):
         touched.add_events(Gdk.EventMask.BUTTON_PRESS_MASK | Gdk.EventMask.BUTTON1_MOTION_MASK)
         touched.connect("button-press-event", self._drag)
         touched.connect("motion-notify-event", self._drag)
-        frame = Gtk.Frame(shadow_type=Gtk.ShadowType.IN)
-        frame.set_size_request(WIDEST, -1)
-        frame.add(touched)
-        self.pack_start(frame, False, False, 0)
+        self._words = Gtk.Label(wrap=True, justify=Gtk.Justification.CENTER)
+        place = Gtk.Overlay()
+        place.set_size_request(WIDEST, LOWEST)
+        place.add(touched)
+        place.add_overlay(self._words)
+        self.pack_start(place, False, False, 0)
         self.pack_start(self._buttons(), False, False, 0)
         self.show_all()
+
+    def say(self, words: str) -> None:
+        """Says why there is no picture yet."""
+        self._words.set_text(words)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no picture yet."""
+        return self._after is None
 
     def show_before(self, plane: Plane) -> None:
         """Shows the picture as it is."""
@@ -51,6 +62,7 @@ class Preview(Gtk.Box):
     def show_after(self, plane: Plane) -> None:
         """Shows the picture as it will be."""
         self._after = self._pixbuf(plane)
+        self._words.hide()
         self._draw()
 
     def _buttons(self) -> Gtk.Box:

@@ -21,7 +21,7 @@ __all__ = ["screenshot"]
 ID, TITLE, CHOOSER = "harmonize-palette", "Harmonize palette", "What the Colour Becomes"
 WIDTH, HEIGHT = 320, 240
 RUN = {"procedure": f"limner-{ID}", "drawables": ["Photograph"]}
-SWATCH = 44, 24
+SWATCH = 36, 24
 """Width and height of a colour in the dialog."""
 HTML_NOTATION = 365, 335
 """Where GIMP's field for a hex code lies in its colour chooser."""
