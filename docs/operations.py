@@ -19,19 +19,21 @@ Made from `ipc/catalog.py` by `python docs/operations.py`; do not edit it by han
 def section(operation: Operation) -> str:
     """One operation: its command, inputs, parameters and outputs."""
     primary = operation.primary.role
+    target = "FOLDER" if operation.takes_set else "OUT"
     lines = [
         "",
         f"## {operation.title}",
         "",
         operation.summary,
         "",
-        f"    limner {operation.id} {_required(operation)} [options] -o OUT",
+        f"    limner {operation.id} {_required(operation)} [options] -o {target}",
         "",
         "| input | kind | | |",
         "|---|---|---|---|",
     ]
     for given in operation.inputs:
         need = "required" if given.required else "optional"
+        need += ", several" if given.repeatable else ""
         role = f"`{primary.upper()}`" if given.role == primary else f"`--{given.role} FILE`"
         lines.append(f"| {role} | {given.kind} | {need} | {given.help} |")
     lines += ["", "| parameter | default | values | |", "|---|---|---|---|"]
@@ -48,7 +50,8 @@ def section(operation: Operation) -> str:
 def _required(operation: Operation) -> str:
     """The inputs that the command cannot do without, as they are typed."""
     needed = [f"--{given.role} FILE" for given in operation.inputs[1:] if given.required]
-    return " ".join([operation.primary.role.upper(), *needed])
+    several = "…" if operation.takes_set else ""
+    return " ".join([operation.primary.role.upper() + several, *needed])
 
 
 def _shown(parameter: Parameter) -> str:

@@ -39,6 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for operation in catalog.CATALOG:
         _add_operation(commands, operation)
+    _add_palette_command(commands)
     _add_engine_commands(commands)
     _add_models_commands(commands)
     _add_install_commands(commands)
@@ -52,8 +53,15 @@ def _add_operation(commands: Commands[argparse.ArgumentParser], operation: Opera
     command = commands.add_parser(
         operation.id, help=operation.summary, description=operation.summary
     )
-    primary = operation.primary
-    command.add_argument("primary", metavar=primary.role.upper(), type=Path, help=primary.help)
+    primary, takes_set = operation.primary, operation.takes_set
+    command.add_argument(
+        "primary",
+        metavar=primary.role.upper(),
+        type=Path,
+        nargs="+" if takes_set else None,
+        help=primary.help,
+    )
+    target = "FOLDER" if takes_set else "FILE"
     for given in operation.inputs[1:]:
         command.add_argument(
             f"--{given.role}",
@@ -71,19 +79,25 @@ def _add_operation(commands: Commands[argparse.ArgumentParser], operation: Opera
             f"--{output.role}",
             dest=f"output:{output.role}",
             type=Path,
-            metavar="FILE",
+            metavar=target,
             help=f"write as well: {output.help}",
         )
     command.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="FILE", help="the result"
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar=target,
+        help="where the results go, under their pictures' names" if takes_set else "the result",
     )
-    several = command.add_mutually_exclusive_group()
-    several.add_argument(
-        "--flatten", action="store_true", help="write the picture as the editor would show it"
-    )
-    several.add_argument(
-        "--split", action="store_true", help="write several layers to numbered files"
-    )
+    if not takes_set:
+        several = command.add_mutually_exclusive_group()
+        several.add_argument(
+            "--flatten", action="store_true", help="write the picture as the editor would show it"
+        )
+        several.add_argument(
+            "--split", action="store_true", help="write several layers to numbered files"
+        )
     command.add_argument("--report", type=Path, metavar="FILE", help="write timings as JSON")
     command.set_defaults(handler=_run_operation, operation=operation)
 
@@ -114,6 +128,17 @@ def _run_operation(arguments: argparse.Namespace) -> None:
     def named(prefix: str) -> dict[str, object]:
         return {n.removeprefix(prefix): v for n, v in given.items() if n.startswith(prefix)}
 
+    if arguments.operation.takes_set:
+        operate.run_set(
+            arguments.operation,
+            pictures=arguments.primary,
+            inputs=named("input:"),  # type: ignore[arg-type]
+            params=named("param:"),
+            folder=arguments.output,
+            extra=named("output:"),  # type: ignore[arg-type]
+            report_file=arguments.report,
+        )
+        return
     operate.run_files(
         arguments.operation,
         primary=arguments.primary,
@@ -124,6 +149,40 @@ def _run_operation(arguments: argparse.Namespace) -> None:
         form="flat" if arguments.flatten else "split" if arguments.split else "layers",
         report_file=arguments.report,
     )
+
+
+def _add_palette_command(commands: Commands[argparse.ArgumentParser]) -> None:
+    palette = commands.add_parser(
+        "palette", help="say what a palette's colours are, and convert it or keep a picture's"
+    )
+    palette.add_argument(
+        "file", type=Path, metavar="FILE", help="a palette file, or a picture for its main colours"
+    )
+    palette.add_argument(
+        "--colors",
+        type=int,
+        default=0,
+        metavar="N",
+        help="how many main colours of a picture, 1 to 7; 0 finds the number (default: 0)",
+    )
+    palette.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="write it: .gpl, .kpl, .ase, .aco, .act, .hex, .css, .txt, or a picture",
+    )
+    palette.set_defaults(handler=_palette)
+
+
+def _palette(arguments: argparse.Namespace) -> None:
+    from engine import palette_command
+    from engine.imaging import palette_files
+
+    palette = palette_command.palette_of(arguments.file, arguments.colors)
+    print(palette_command.report(palette))
+    if arguments.output:
+        palette_files.save(arguments.output, palette)
 
 
 def _add_engine_commands(commands: Commands[argparse.ArgumentParser]) -> None:

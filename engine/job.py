@@ -3,7 +3,10 @@
 An operation is a module in engine/operations/ with
 
     BYTES_PER_PIXEL: int                     memory it needs per canvas pixel, all inputs included
-    def run(job: Job) -> list[Layer]: ...    deterministic for the same inputs and parameters
+    def run(job: Job) -> Iterable[Layer]: ...  deterministic for the same inputs and parameters
+
+A set of pictures is worked on one by one: `run` yields each result when it is made, and lets go of
+a picture before it looks at the next.
 
 Colours are float32, sRGB-encoded, nominally [0, 1] and unbounded, with straight alpha.
 """
@@ -13,7 +16,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -34,7 +37,8 @@ class Input:
     """One input: its pixels, decoded when they are looked at, and the digest that names them.
 
     Inputs of the document (line art, scribbles, flats, image, mask) cover the whole canvas, padded
-    with transparency. References, palettes (N x 1) and links (N x 2) keep their own size.
+    with transparency. References, their masks, palettes (N x 1) and links (N x 2) keep their own
+    size. In a set every picture has its own size, and its mask the same.
     """
 
     def __init__(
@@ -43,15 +47,24 @@ class Input:
         digest: str,
         name: str = "",
         marks: Callable[[], Marks] | None = None,
+        attributes: Mapping[str, Any] | None = None,
     ) -> None:
-        """marks: finds the painted pixels where that is quicker than by way of the raster."""
-        self.digest, self.name = digest, name
+        """What is known of the input.
+
+        marks: finds the painted pixels where that is quicker than by way of the raster. attributes:
+        of the plane; of a palette its colours' names and locks (engine.imaging.palette_files).
+        """
+        self.digest, self.name, self.attributes = digest, name, attributes or {}
         self._raster, self._marks = raster, marks
 
     @cached_property
     def raster(self) -> Raster:
         """All pixels; raises LimnerError as decoding does."""
         return self._raster() if callable(self._raster) else self._raster
+
+    def release(self) -> None:
+        """Lets go of the pixels; they are decoded again when they are looked at."""
+        self.__dict__.pop("raster", None)
 
     def marks(self) -> Marks:
         """The painted pixels."""
@@ -63,10 +76,12 @@ class Layer:
     """A result.
 
     pixels: float32 H x W x 4 (RGBA) for kind colour, float32 H x W in [0, 1] for mask, uint16
-    H x W for labels (0 = none), float32 2 x N x 4 for palette (before, after). table: float32 N x 4, of a colour
-    layer whose pixels are H x W numbers of its rows. x, y: place on the canvas. role: the catalogue
-    output that it is. blending: normal, multiply or screen. group: names of the groups that it lies
-    in, outermost first. exact: never dithered.
+    H x W for labels (0 = none), float32 2 x N x 4 for palette (before, after), float32
+    n² x n x 3 for cube (what the colours of an sRGB grid become, red fastest). table: float32 N x
+    4, of a colour layer whose pixels are H x W numbers of its rows. x, y: place on the canvas.
+    role: the catalogue output that it is. of: number of the picture in a set that it belongs to.
+    blending: normal, multiply or screen. group: names of the groups that it lies in, outermost
+    first. exact: never dithered.
     """
 
     role: str
@@ -79,6 +94,7 @@ class Layer:
     opacity: float = 1.0
     group: tuple[str, ...] = ()
     exact: bool = False
+    of: int = 0
     table: Floats | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
@@ -170,6 +186,14 @@ class Job:
         """Says how far the job is (0 to 1) and what it does; raises Cancelled like checkpoint."""
         self.checkpoint()
         self.on_progress(fraction, stage)
+
+    def part(self, start: float, end: float) -> Job:
+        """The same job for one of its parts, whose progress goes from start to end of the whole."""
+
+        def on_progress(fraction: float, stage: str) -> None:
+            self.on_progress(start + (end - start) * fraction, stage)
+
+        return replace(self, on_progress=on_progress)
 
     def checkpoint(self) -> None:
         """Raises Cancelled where the job was cancelled; call it between steps."""

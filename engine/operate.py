@@ -71,6 +71,47 @@ def run_files(
         report_file.write_text(json.dumps(result.report, indent=2) + "\n", encoding="utf-8")
 
 
+def run_set(
+    operation: Operation,
+    *,
+    pictures: Sequence[Path],
+    inputs: Mapping[str, Sequence[Path]],
+    params: Mapping[str, Any],
+    folder: Path,
+    extra: Mapping[str, Path],
+    report_file: Path | None = None,
+) -> None:
+    """As run_files, for an operation that takes a set: results have their pictures' file names.
+
+    folder: of the results, made where it is not there. extra: folders of further outputs, by role;
+    palettes are written as .png. Raises LimnerError; an input file is never written over.
+    """
+    from engine.imaging import files, palette_files
+
+    checked = operation.check_params(params)
+    names = [path.name for path in pictures]
+    main = operation.outputs[0].role
+    folders = {main: folder, **extra}
+    _check_names(pictures, names, folder)
+    planes = [files.read_plane(path, operation.primary.role) for path in pictures]
+    for role, paths in inputs.items():
+        planes += [_read(operation, role, path) for path in paths]
+    operation.check_roles([plane.role for plane in planes])
+    _check_set_sizes(operation, planes)
+    _check_folders([*folders.values(), *([report_file] if report_file else [])])
+    result = run_planes(operation, checked, planes, on_progress=_progress_line())
+    for plane in result.planes:
+        if plane.role in folders:
+            folders[plane.role].mkdir(exist_ok=True)
+            path = folders[plane.role] / names[plane.attributes["of"]]
+            if plane.role == main:
+                files.write_plane(path, plane)
+            else:
+                palette_files.write_palette(path.with_suffix(".png"), plane)
+    if report_file:
+        report_file.write_text(json.dumps(result.report, indent=2) + "\n", encoding="utf-8")
+
+
 def run_planes(
     operation: Operation,
     params: Mapping[str, Any],
@@ -109,18 +150,50 @@ def _read(operation: Operation, role: str, path: Path) -> Plane:
 
 
 def _check_sizes(operation: Operation, planes: Sequence[Plane]) -> None:
-    first = planes[0]
+    """Raises LimnerError size-mismatch where a plane has not the size of the one that it covers."""
+    by_kind = {operation.input(plane.role).kind: plane for plane in planes}
     for plane in planes[1:]:
-        if operation.input(plane.role).is_of_document and (plane.width, plane.height) != (
-            first.width,
-            first.height,
-        ):
+        given = operation.input(plane.role)
+        if given.is_of_document:
+            covered = planes[0]
+        elif given.kind == "reference-mask" and "reference" in by_kind:
+            covered = by_kind["reference"]
+        else:
+            continue
+        if (plane.width, plane.height) != (covered.width, covered.height):
             raise LimnerError(
                 "size-mismatch",
-                f"'{plane.name}' is {plane.width} × {plane.height}, and '{first.name}' is "
-                f"{first.width} × {first.height}.",
+                f"'{plane.name}' is {plane.width} × {plane.height}, and '{covered.name}' is "
+                f"{covered.width} × {covered.height}.",
                 "Give files of the same size; nothing is resampled.",
             )
+
+
+def _check_names(pictures: Sequence[Path], names: Sequence[str], folder: Path) -> None:
+    """Results may not take each other's place, nor that of a picture."""
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise LimnerError(
+            "cannot-write",
+            f"Two pictures have the name {twice}, and so would their results.",
+            "Rename one of them and run again.",
+        )
+    taken = {path.resolve() for path in pictures}
+    for name in names:
+        if (folder / name).resolve() in taken:
+            raise LimnerError(
+                "cannot-write",
+                f"The result of {name} would be written over a picture of the set.",
+                "Choose another folder.",
+            )
+
+
+def _check_set_sizes(operation: Operation, planes: Sequence[Plane]) -> None:
+    pictures = [plane for plane in planes if plane.role == operation.primary.role]
+    masks = [plane for plane in planes if operation.input(plane.role).kind == "mask"]
+    masks = masks * len(pictures) if len(masks) == 1 else masks
+    for picture, mask in zip(pictures, masks, strict=False):
+        _check_sizes(operation, [picture, mask])
 
 
 def _check_folders(paths: Sequence[Path]) -> None:

@@ -22,7 +22,6 @@ from engine.imaging.raster import (
     encode,
     encode_layer,
     has_colour,
-    on_canvas,
     window,
 )
 from engine.job import Cache, Cancelled, Floats, Input, Job, Layer
@@ -61,11 +60,11 @@ def run_operation(
     checked = operation.check_params(params)
     operation.check_roles([plane.role for plane in planes])
     module = operations.load(operation_id)
-    _check_memory(canvas, module.BYTES_PER_PIXEL)
+    _check_memory(operation, planes, canvas, module.BYTES_PER_PIXEL)
     watch = _Stopwatch(on_progress, cancelled)
     try:
         watch.enter(0.0, "decode")
-        primary = _visible(_primary(operation, planes), canvas)
+        sources = _sources(operation, planes, canvas)
         inputs = _inputs(operation, planes, digests or [p.digest for p in planes], canvas)
         job = Job(
             operation_id,
@@ -78,10 +77,13 @@ def run_operation(
             outputs,
             _previewer(on_preview),
         )
-        layers = module.run(job)
-        watch.enter(DONE, "encode")
-        wanted = [layer for layer in layers if outputs is None or layer.role in outputs]
-        results = [_encode(operation, checked, layer, primary) for layer in wanted]
+        results: list[Plane] = []
+        networks: list[Any] = []
+        for layer in module.run(job):
+            watch.enter(watch.fraction, "encode")
+            networks.append(layer.metadata.get("network"))
+            if job.wants(layer.role):
+                results.append(_encode(operation, checked, layer, sources[layer.of]))
     except MemoryError as error:
         raise _too_large("The job needs more memory than there is.") from error
     watch.enter(1.0, "done")
@@ -91,7 +93,7 @@ def run_operation(
         "seed": checked.get("seed"),
         "versions": machine.versions(),
         "device": machine.device(),
-        "networks": _networks(layers),
+        "networks": _each_once(networks),
         "sizes": {
             "canvas": list(canvas),
             "inputs": [[plane.role, plane.width, plane.height] for plane in planes],
@@ -110,7 +112,7 @@ class _Stopwatch:
     ) -> None:
         self._on_progress = on_progress
         self._cancelled = cancelled
-        self._stage, self._since = "", time.perf_counter()
+        self.fraction, self._stage, self._since = 0.0, "", time.perf_counter()
         self._seconds: dict[str, float] = {}
 
     def enter(self, fraction: float, stage: str) -> None:
@@ -121,7 +123,7 @@ class _Stopwatch:
         if self._stage:
             spent = self._seconds.get(self._stage, 0.0)
             self._seconds[self._stage] = spent + now - self._since
-        self._stage, self._since = stage, now
+        self.fraction, self._stage, self._since = fraction, stage, now
         self._on_progress(fraction, stage)
 
     def enter_scaled(self, fraction: float, stage: str) -> None:
@@ -142,7 +144,10 @@ def _previewer(on_preview: Callable[[Plane], None] | None) -> Callable[[Floats],
     return lambda rgb: on_preview(encode(Raster(rgb), small, role="preview", name="Preview"))
 
 
-def _check_memory(canvas: tuple[int, int], bytes_per_pixel: int) -> None:
+def _check_memory(
+    operation: Operation, planes: Sequence[Plane], canvas: tuple[int, int], bytes_per_pixel: int
+) -> None:
+    """Raises LimnerError bad-message for no canvas, too-large where memory is short."""
     width, height = canvas
     if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
         raise LimnerError(
@@ -150,11 +155,17 @@ def _check_memory(canvas: tuple[int, int], bytes_per_pixel: int) -> None:
             f"A canvas of {width} × {height} pixels is none.",
             f"Give a width and a height from 1 to {MAX_SIDE}.",
         )
-    needed, budget = width * height * bytes_per_pixel, machine.memory_budget()
+    needed, what = width * height * bytes_per_pixel, f"{width} × {height} pixels need"
+    if operation.takes_set:
+        # One picture at a time is worked on; planes of all are held, before and after.
+        pictures = [plane for plane in planes if plane.role == operation.primary.role]
+        largest = max(plane.width * plane.height for plane in pictures)
+        needed = largest * bytes_per_pixel + 2 * sum(plane.byte_count for plane in planes)
+        what = f"The {len(pictures)} pictures need"
+    budget = machine.memory_budget()
     if needed > budget:
         raise _too_large(
-            f"{width} × {height} pixels need about {needed / 1e9:.1f} GB of memory, and "
-            f"{budget / 1e9:.1f} GB are free."
+            f"{what} about {needed / 1e9:.1f} GB of memory, and {budget / 1e9:.1f} GB are free."
         )
 
 
@@ -164,8 +175,10 @@ def _too_large(sentence: str) -> LimnerError:
     )
 
 
-def _primary(operation: Operation, planes: Sequence[Plane]) -> Plane:
-    return next(plane for plane in planes if plane.role == operation.primary.role)
+def _sources(operation: Operation, planes: Sequence[Plane], canvas: tuple[int, int]) -> list[Plane]:
+    """What results are encoded like: the primary input, or every picture of a set."""
+    pictures = [plane for plane in planes if plane.role == operation.primary.role]
+    return pictures if operation.takes_set else [_visible(pictures[0], canvas)]
 
 
 def _visible(plane: Plane, canvas: tuple[int, int]) -> Plane:
@@ -195,47 +208,64 @@ def _empty(plane: Plane) -> LimnerError:
     )
 
 
+Area = tuple[int, int, int, int]
+"""x, y, width and height in the document."""
+
+
 def _inputs(
     operation: Operation,
     planes: Sequence[Plane],
     digests: Sequence[str],
     canvas: tuple[int, int],
 ) -> dict[str, list[Input]]:
-    """The inputs by role, on the canvas. Raises LimnerError."""
+    """The inputs by role: on the canvas or, of a set, on their own pictures. Raises LimnerError."""
     inputs: dict[str, list[Input]] = {}
-    for plane, digest in zip(planes, digests, strict=True):
-        if not plane.width or not plane.height:
-            raise _empty(plane)
-        role = operation.input(plane.role)
-        given = _input(plane, role, _content(plane, digest, canvas), canvas)
-        if role.kind == "mask" and not _selects(given.raster):
+    for role in operation.inputs:
+        given = [pair for pair in zip(planes, digests, strict=True) if pair[0].role == role.role]
+        for plane, _ in given:
+            if not plane.width or not plane.height:
+                raise _empty(plane)
+        areas: list[Area] = [(0, 0, *canvas)] * len(given)
+        if operation.takes_set and given and role.is_of_document:
+            areas = [(p.x, p.y, p.width, p.height) for p in _sources(operation, planes, canvas)]
+            given = given * len(areas) if len(given) == 1 else given
+        found = [_input(*pair, role, area) for pair, area in zip(given, areas, strict=True)]
+        if role.is_mask and found and not any(_selects(mask) for mask in found):
             raise LimnerError(
                 "empty-mask",
-                f"The mask '{plane.name}' has no pixel inside.",
+                f"The mask '{found[0].name}' has no pixel inside.",
                 "Select something, or run without a mask.",
             )
-        inputs.setdefault(plane.role, []).append(given)
+        if found:
+            inputs[role.role] = found
     return inputs
 
 
-def _input(plane: Plane, role: catalog.Input, digest: str, canvas: tuple[int, int]) -> Input:
+def _input(plane: Plane, digest: str, role: catalog.Input, area: Area) -> Input:
     def raster() -> Raster:
         whole = decode(plane)
-        return on_canvas(whole, *canvas) if role.is_of_document else whole
+        return window(whole, *area) if role.is_of_document else whole
 
-    return Input(raster, digest, plane.name, lambda: decode_marks(plane, *canvas))
+    return Input(
+        raster,
+        _content(plane, digest, area),
+        plane.name,
+        lambda: decode_marks(plane, *area[2:]),
+        plane.attributes,
+    )
 
 
-def _selects(mask: Raster) -> bool:
+def _selects(mask: Input) -> bool:
     """Whether any pixel lies inside: brightness × alpha over 0."""
-    bright = mask.rgb > 0
-    return bool((bright if mask.alpha is None else bright & (mask.alpha > 0)[..., None]).any())
+    rgb, alpha = mask.raster.rgb, mask.raster.alpha
+    bright = rgb > 0
+    return bool((bright if alpha is None else bright & (alpha > 0)[..., None]).any())
 
 
-def _content(plane: Plane, digest: str, canvas: tuple[int, int]) -> str:
+def _content(plane: Plane, digest: str, area: Area) -> str:
     """A name for all that decides the decoded pixels."""
     profile = "" if plane.icc is None else digest_of(plane.icc)
-    place = (plane.x, plane.y, plane.width, plane.height, *canvas)
+    place = (plane.x, plane.y, plane.width, plane.height, *area)
     return digest_of(repr((digest, profile, plane.channels, plane.depth, place)).encode())
 
 
@@ -258,9 +288,9 @@ def _encode(
     return encode_layer(layer, own, source=primary)
 
 
-def _networks(layers: Sequence[Layer]) -> list[Any]:
-    """What ran to make the layers, each network once."""
-    told = [layer.metadata["network"] for layer in layers if "network" in layer.metadata]
+def _each_once(networks: Sequence[Any]) -> list[Any]:
+    """What ran to make the layers, each network once; None is no network."""
+    told = [network for network in networks if network]
     return [network for i, network in enumerate(told) if network not in told[:i]]
 
 

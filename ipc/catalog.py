@@ -6,7 +6,7 @@ options and docs/operations.md. An operation is an entry here and a module in en
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Dict, Mapping, Optional, Sequence, Tuple, Union
 
 from .errors import LimnerError
@@ -18,9 +18,11 @@ Value = Union[bool, int, float, str]
 class Input:
     """Something the operation looks at.
 
-    kind: line-art, scribbles, image, reference, mask, palette or links. The first input is the
-    primary one: it sets the canvas, and its layer is where the result goes. Links are the swatches
-    that the operation gave (two rows: main colours, and what each becomes), changed by the artist.
+    kind: line-art, scribbles, image, reference, mask, reference-mask, palette or links. The first
+    input is the primary one: it sets the canvas, and its layer is where the result goes. Where that
+    one is repeatable, the operation takes a set of pictures (Operation.takes_set). Links are the
+    swatches that the operation gave (two rows: main colours, and what each becomes), changed by the
+    artist.
     """
 
     role: str
@@ -32,7 +34,12 @@ class Input:
     @property
     def is_of_document(self) -> bool:
         """Whether it covers the canvas; references, palettes and links keep their own size."""
-        return self.kind not in ("reference", "palette", "links")
+        return self.kind not in ("reference", "reference-mask", "palette", "links")
+
+    @property
+    def is_mask(self) -> bool:
+        """Whether it says where: a mask over the canvas or over a reference."""
+        return self.kind in ("mask", "reference-mask")
 
 
 @dataclass(frozen=True)
@@ -85,8 +92,9 @@ class Parameter:
 class Output:
     """What comes back.
 
-    kind: layers (colour layers of their own), picture (the primary input, changed), mask, labels
-    or palette. name: pattern of the layer's name. exact: never dithered.
+    kind: layers (colour layers of their own), picture (the primary input, changed), mask, labels,
+    palette or cube (a change of colour as a table). name: pattern of the layer's name. exact: never
+    dithered.
     """
 
     role: str
@@ -111,6 +119,15 @@ class Operation:
     def primary(self) -> Input:
         """The input that sets the canvas."""
         return self.inputs[0]
+
+    @property
+    def takes_set(self) -> bool:
+        """Whether it works on a set of pictures, each of its own size, depth and profile.
+
+        Its other repeatable inputs come one for each picture, in the same order, or not at all; one
+        mask alone is every picture's. Results say which picture they are of.
+        """
+        return self.primary.repeatable
 
     @property
     def works_on_line_art(self) -> bool:
@@ -156,7 +173,7 @@ class Operation:
         return {n: p.check(params[n]) if n in params else p.default for n, p in known.items()}
 
     def check_roles(self, roles: Sequence[str]) -> None:
-        """Raises LimnerError unknown-input, missing-input or, for one too many, bad-message."""
+        """Raises LimnerError unknown-input, missing-input or, for a wrong number, bad-message."""
         for role in set(roles):
             if not self.input(role).repeatable and roles.count(role) > 1:
                 raise LimnerError(
@@ -170,6 +187,20 @@ class Operation:
                     "missing-input",
                     f"'{self.title}' needs an input '{needed.role}': {needed.help}",
                     f"Choose a layer or file for '{needed.role}' and run again.",
+                )
+        if self.takes_set:
+            self._check_set(roles)
+
+    def _check_set(self, roles: Sequence[str]) -> None:
+        pictures = roles.count(self.primary.role)
+        for entry in self.inputs[1:]:
+            given = roles.count(entry.role)
+            fitting = (0, 1, pictures) if entry.kind == "mask" else (0, pictures)
+            if entry.repeatable and given not in fitting:
+                raise LimnerError(
+                    "bad-message",
+                    f"{given} '{entry.role}' were given for {pictures} pictures.",
+                    "Give one for each picture in the same order, or none.",
                 )
 
 
@@ -215,6 +246,10 @@ _COLORS = Parameter(
     "How many main colours are moved; 0 finds the number from the picture.",
     minimum=0,
     maximum=7,
+)
+
+_CUBE = Output(
+    "cube", "cube", "Colour table", "The change of colours for other programs: a .cube file."
 )
 
 CATALOG: Tuple[Operation, ...] = (
@@ -379,13 +414,23 @@ CATALOG: Tuple[Operation, ...] = (
                 choices=("names", "template"),
             ),
             _STRENGTH,
+            Parameter(
+                "turn",
+                "float",
+                10.0,
+                "Turn of hue",
+                "How far a main colour's hue may turn; 180 is as far as harmony wants.",
+                minimum=0,
+                maximum=180,
+                unit="°",
+            ),
             _COLORS,
             Parameter(
                 "keep-neutrals",
                 "bool",
                 True,
                 "Keep neutrals",
-                "Greys stay grey, and vivid colours stay as vivid as they were.",
+                "Greys stay grey; others become no duller, and at most twice as vivid.",
             ),
             Parameter(
                 "keep-skin",
@@ -397,6 +442,124 @@ CATALOG: Tuple[Operation, ...] = (
         ),
         (
             Output("picture", "picture", "Harmonized", "The picture in its new colours."),
+            Output("swatches", "palette", "Palette", "Main colours, and what each becomes."),
+            _CUBE,
+        ),
+    ),
+    Operation(
+        "transfer",
+        "Transfer colours",
+        "Gives a picture the colour scheme of a reference; its light and detail stay.",
+        (
+            Input("image", "image", "The picture to recolour.", required=True),
+            Input("reference", "reference", "The picture whose colours are taken.", required=True),
+            _MASK,
+            Input(
+                "reference-mask",
+                "reference-mask",
+                "Where the reference's colours are taken from; of the reference's size.",
+            ),
+        ),
+        (
+            Parameter(
+                "strength",
+                "float",
+                100.0,
+                "Strength",
+                "How far the colours move.",
+                minimum=0,
+                maximum=100,
+                unit="%",
+            ),
+            Parameter(
+                "lightness",
+                "float",
+                30.0,
+                "Lightness",
+                "How far light and dark move along; 0 keeps them as they are.",
+                minimum=0,
+                maximum=100,
+                unit="%",
+            ),
+            Parameter(
+                "colors",
+                "int",
+                32,
+                "Colours",
+                "How many main colours are told apart at most; few make broad changes.",
+                minimum=1,
+                maximum=64,
+            ),
+            Parameter(
+                "subjects",
+                "choice",
+                "auto",
+                "Subject and background",
+                "Subject to subject and background to background where both pictures have a clear "
+                "subject and no mask is given, or all at once.",
+                choices=("auto", "none"),
+            ),
+        ),
+        (
+            Output("picture", "picture", "Transferred", "The picture in the reference's colours."),
+            _CUBE,
+        ),
+    ),
+    Operation(
+        "recolor",
+        "Recolor set",
+        "Gives a set of pictures one palette in common; lightness is kept.",
+        (
+            Input("image", "image", "The pictures of the set.", required=True, repeatable=True),
+            Input(
+                "palette", "palette", "The palette in common; without one it is found in the set."
+            ),
+            replace(_LINKS, repeatable=True),
+            replace(_MASK, repeatable=True),
+        ),
+        (
+            _STRENGTH,
+            Parameter(
+                "colors",
+                "int",
+                0,
+                "Colours in common",
+                "How many colours the palette in common has; 0 finds the number from the set.",
+                minimum=0,
+                maximum=7,
+            ),
+            Parameter(
+                "keep-names",
+                "bool",
+                True,
+                "Keep names",
+                "A colour moves only to one that may have the same name; off for free play.",
+            ),
+            Parameter(
+                "subject",
+                "choice",
+                "together",
+                "Subjects",
+                "Share the palette, have a palette of their own in common, or keep their colours.",
+                choices=("together", "apart", "keep"),
+            ),
+            Parameter(
+                "harmonize",
+                "bool",
+                False,
+                "Harmonize",
+                "The palette in common moves to purer colours of the same names.",
+            ),
+            Parameter(
+                "white-balance",
+                "bool",
+                False,
+                "White balance",
+                "Pictures under strongly coloured light are brought to white light first.",
+            ),
+        ),
+        (
+            Output("picture", "picture", "Recolored", "Each picture in its new colours."),
             Output("swatches", "palette", "Palette", "Main colours, and what each becomes."),
         ),
     ),

@@ -27,7 +27,7 @@ class Plane:
 
     channels: 1 grey, 2 grey + alpha, 3 RGB, 4 RGBA. depth: u8, u16, f16 or f32. icc: the ICC
     profile's bytes, or None for sRGB (grey: the sRGB tone curve). attributes: what a result layer
-    carries beside its pixels (kind, blending, opacity, group, exact, metadata).
+    carries beside its pixels (kind, blending, opacity, group, exact, of, metadata).
     """
 
     role: str

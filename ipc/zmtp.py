@@ -5,7 +5,7 @@ The protocol is https://rfc.zeromq.org/spec/37/ and the mechanism https://rfc.ze
 
     with Dealer("127.0.0.1", port, "limner", secret) as dealer:
         dealer.send([b"header", plane])
-        message = dealer.recv(timeout=1.0)      # a list of bytearrays, or None
+        message = dealer.recv(timeout=1.0)      # a list of buffers, or None
 
 Threads: one thread may receive while others send, and any thread may close. Nothing runs in the
 background: heartbeats are sent and answered inside `recv` alone, so call it as often as the peer
@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import mmap
 import selectors
 import socket
 import threading
@@ -35,9 +36,10 @@ from collections import deque
 from typing import Generator, Iterator, Sequence, Tuple, TypeVar, Union
 
 BytesLike = Union[bytes, bytearray, memoryview]
+Received = Union[bytearray, memoryview]
 T = TypeVar("T")
 Plan = Generator[None, None, T]  # reads a socket and yields whenever it has nothing to read
-Frame = Tuple[int, bytearray]  # flags and body
+Frame = Tuple[int, Received]  # flags and body
 
 MORE, LONG, COMMAND = 0x01, 0x02, 0x04  # flags of a frame
 SIGNATURE = b"\xff" + bytes(8) + b"\x7f"
@@ -47,7 +49,6 @@ GREETING = SIGNATURE + bytes(VERSION) + MECHANISM + bytes(32)
 
 MAX_COMMAND = 1 << 16  # bytes; the commands of ZMTP are far smaller
 MAX_WAITING = 16  # commands kept for a peer that takes none
-PREALLOCATED = 1 << 28  # bytes of a frame that are allocated on the peer's word alone
 TRANSFER = 1 << 20  # bytes handed to the system at once
 COALESCED = 1 << 16  # bytes up to which frames travel together
 RETRY = 0.05  # seconds until a command that the system would not take is offered again
@@ -174,7 +175,7 @@ class Dealer:
     def _reset(self) -> None:
         """The state of a connection at its start."""
         self._reading: Plan[Frame] | None = None
-        self._parts: list[bytearray] = []  # the frames that came of the current message
+        self._parts: list[Received] = []  # the frames that came of the current message
         self._room = self._max_message  # bytes that may still come of it
         self._waiting: deque[bytes] = deque()  # commands to be sent by who holds `_sending`
         self._note_life()
@@ -199,7 +200,8 @@ class Dealer:
         if not flags & COMMAND:
             raise ProtocolError("a message came in place of the handshake")
         # libzmq 4.3.5 has "\x05ERROR" in its C++ source, where \x05E is one character, a caret.
-        said, data = (b"ERROR", bytes(body[5:])) if body[:5] == b"^RROR" else _split_short(body)
+        is_error = bytes(body[:5]) == b"^RROR"
+        said, data = (b"ERROR", bytes(body[5:])) if is_error else _split_short(body)
         if said == b"ERROR":
             reason = _split_short(data)[0].decode("ascii", "replace")
             raise AuthenticationFailed(f"the peer refused our user name and password: {reason}")
@@ -296,7 +298,7 @@ class Dealer:
 
     # Receiving
 
-    def recv(self, timeout: float | None = None) -> list[bytearray] | None:
+    def recv(self, timeout: float | None = None) -> list[Received] | None:
         """The next message, or None where none is complete after `timeout` seconds.
 
         With 0 it takes what has come without waiting. The beginning of a message is kept for the
@@ -333,7 +335,7 @@ class Dealer:
                 if time.monotonic() >= deadline:
                     return None
 
-    def _completes(self, flags: int, body: bytearray) -> bool:
+    def _completes(self, flags: int, body: Received) -> bool:
         """Take a frame of a message; whether it was the last."""
         self._parts.append(body)
         self._room -= len(body)
@@ -341,7 +343,7 @@ class Dealer:
             raise ProtocolError(f"the peer sent a message of more than {self._max_frames} frames")
         return not flags & MORE
 
-    def _obey(self, sock: socket.socket, body: bytearray) -> None:
+    def _obey(self, sock: socket.socket, body: Received) -> None:
         """Answer a PING; no other command wants anything of us."""
         name, data = _split_short(body)
         if name == b"PING":
@@ -379,13 +381,12 @@ def _advance(plan: Plan[T]) -> T | None:
     return None
 
 
-def _exactly(sock: socket.socket, size: int) -> Plan[bytearray]:
-    """Read `size` bytes. Memory beyond PREALLOCATED follows what has come, not what is promised."""
-    buffer = bytearray(min(size, PREALLOCATED))
+def _exactly(sock: socket.socket, size: int) -> Plan[Received]:
+    """Read `size` bytes. The system gives memory for what has come, not for what is promised."""
+    # A large bytearray would be zeroed while no other Python code, an editor's included, can run.
+    buffer = bytearray(size) if size <= TRANSFER else memoryview(mmap.mmap(-1, size))
     filled = 0
     while filled < size:
-        if filled == len(buffer):
-            buffer.extend(bytes(min(filled, size - filled)))
         try:
             count = sock.recv_into(memoryview(buffer)[filled : filled + TRANSFER])
         except BlockingIOError:
@@ -410,12 +411,12 @@ def _frame(sock: socket.socket, max_size: int) -> Plan[Frame]:
     return flags, (yield from _exactly(sock, size))
 
 
-def _check_signature(signature: bytearray) -> None:
+def _check_signature(signature: Received) -> None:
     if (signature[0], signature[9]) != (0xFF, 0x7F):
         raise ProtocolError("the peer does not speak ZMTP")
 
 
-def _check_greeting(rest: bytearray) -> None:
+def _check_greeting(rest: Received) -> None:
     """Check what follows the signature, before any secret is sent."""
     version, mechanism = tuple(rest[:2]), bytes(rest[2:22])
     if version < VERSION:

@@ -170,12 +170,7 @@ def read_input(
     if entry.kind == "mask":
         return _read_mask(operation, entry, primary, given, bare)
     _check_other(operation, entry, primary, given)
-    if not given:
-        return None
-    if entry.kind == "links":
-        return links.plane(entry.role, links.read(given))
-    read = pixels.read_palette if entry.kind == "palette" else pixels.read
-    return read(given, entry.role)
+    return _read_other(entry, given) if given else None
 
 
 def _read_primary(operation: Operation, primary: Gimp.Layer, bare: bool) -> Plane:
@@ -199,6 +194,15 @@ def _check_shown(layer: Gimp.Layer) -> None:
                 "Show it and run again.",
             )
         outer = outer.get_parent()
+
+
+def _read_other(entry: Input, given: Any) -> Plane:
+    if entry.kind == "palette":
+        return pixels.read_palette(given, entry.role)
+    if entry.kind == "links":
+        return links.plane(entry.role, links.read(given))
+    shape = pixels.read_shape(given, entry.role) if entry.is_mask else None
+    return shape or pixels.read(given, entry.role)
 
 
 def _read_mask(

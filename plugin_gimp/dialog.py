@@ -43,7 +43,8 @@ def ask(
         dialog.get_content_area().pack_start(settings, False, False, 0)
         agreed = dialog.run()
     else:
-        _follow_links(dialog, config, links.role)
+        if any(parameter.name == COLORS for parameter in operation.parameters):
+            _follow_links(dialog, config, links.role)
         columns, live = Gtk.Box(spacing=2 * SPACING), Live(operation, selected, config)
         columns.pack_start(settings, True, True, 0)
         columns.pack_start(live, False, False, 0)

@@ -2,6 +2,7 @@
 
 import gc
 import queue
+import sys
 import threading
 import traceback
 from typing import Any, Callable, Optional, Tuple
@@ -10,6 +11,11 @@ from .ipc.errors import LimnerError
 from .qt import QObject, Qt, Signal
 from .turns import internal
 
+SWITCH = 0.00005
+"""Seconds that the main thread waits for the turn to run Python, instead of Python's own 0.005.
+
+It takes several turns to show a thing, so that Krita would stand still for several times as long.
+"""
 FAREWELL = 2.0
 """Seconds that Krita's exit waits for the thread; it looks at its cancel events more often."""
 
@@ -26,7 +32,7 @@ class Background(QObject):
         # The simple queue waits without allocating, see `submit`.
         self._tasks: queue.SimpleQueue[Optional[Task]] = queue.SimpleQueue()
         self._pending = 0
-        self._collects = False
+        self._usual = (False, SWITCH)
         self._closed = False
         self._called.connect(self._call, Qt.ConnectionType.QueuedConnection)
         # A daemon, so that not even an engine that hangs keeps Krita from ending.
@@ -45,8 +51,9 @@ class Background(QObject):
         runs in whichever thread allocates: it rests until the thread has nothing more to do.
         """
         if not self._pending:
-            self._collects = gc.isenabled()
+            self._usual = (gc.isenabled(), sys.getswitchinterval())
             gc.disable()
+            sys.setswitchinterval(SWITCH)
         self._pending += 1
         self._tasks.put((work, done, failed))
 
@@ -68,8 +75,11 @@ class Background(QObject):
     def _finish(self, call: Callable[[Any], None], result: Any) -> None:
         def finish() -> None:
             self._pending -= 1
-            if not self._pending and self._collects:
-                gc.enable()
+            if not self._pending:
+                collects, interval = self._usual
+                sys.setswitchinterval(interval)
+                if collects:
+                    gc.enable()
             call(result)
 
         self.in_main_thread(finish)

@@ -29,11 +29,16 @@ def activate(document: Any, node: Any) -> Generator[Optional[int], None, bool]:
     for _ in range(LOOKS):
         yield from wait_for_return(document)
         document.setActiveNode(node)
-        yield LOOK
+        yield None
         yield from documents.wait_until_idle(document)
-        if Krita.instance().activeDocument() == document and document.activeNode() == node:
+        if _is_active(document, node):
             return True
+        yield LOOK
     return False
+
+
+def _is_active(document: Any, node: Any) -> bool:
+    return Krita.instance().activeDocument() == document and document.activeNode() == node
 
 
 def repaint(document: Any, nodes: List[Any]) -> Generator[Optional[int], None, None]:
@@ -47,17 +52,26 @@ def repaint(document: Any, nodes: List[Any]) -> Generator[Optional[int], None, N
     active = document.activeNode()
     try:
         for node in nodes:
-            yield from wait_for_return(document)
-            document.setActiveNode(node)
-            yield None
-            if Krita.instance().activeDocument() == document and document.activeNode() == node:
-                toggle = Krita.instance().action("toggle_layer_visibility")
-                toggle.trigger()
-                toggle.trigger()
-            yield None
+            # Krita's command would wait for what is under way, in the main thread.
+            if (yield from activate(document, node)):
+                yield from _toggle_twice(document, node)
     finally:
         if documents.is_open(document):
             _activate_again(document, active)
+
+
+def _toggle_twice(document: Any, node: Any) -> Generator[Optional[int], None, None]:
+    """Hides the active layer and shows it again, also where these steps are stopped in between."""
+    toggle = Krita.instance().action("toggle_layer_visibility")
+    toggle.trigger()
+    try:
+        yield from activate(document, node)
+    finally:
+        if documents.is_open(document):
+            if _is_active(document, node):
+                toggle.trigger()
+            else:
+                node.setVisible(True)
 
 
 def remove_together(document: Any, nodes: List[Any]) -> Generator[Optional[int], None, int]:

@@ -153,7 +153,7 @@ class Engine(QObject):
     def _plane(self, request: Request, pixels: Pixels) -> Plane:
         """What travels of a layer; of one that is a mask, its coverage. Raises LimnerError."""
         plane = pack(pixels, self._profiles.icc(pixels.format.profile))
-        if request.operation.input(pixels.role).kind != "mask":
+        if not request.operation.input(pixels.role).is_mask:
             return plane
         if request.own_mask and is_opaque(plane):
             raise LimnerError(

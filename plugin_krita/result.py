@@ -137,10 +137,13 @@ def place(
     if usual and lines_mode != "normal":
         primary.setBlendingMode(lines_mode)
         set_mode, steps = True, steps + 1
-        yield None
+    yield None
     documents.require_open(document)
     active = document.activeNode()
+    # What is hidden Krita need not compute while the main thread waits; `repaint` comes after.
+    prepared.group.setVisible(prepared.layers == 1)
     _attach(state, operation, primary, prepared.group)
+    prepared.group.setVisible(True)
     gone = "" if replaced is None else replaced.group
     state.made = [made for made in state.made if made.group != gone]
     made = Made(operation.id, primary_key, key_of(prepared.group), prepared.digests)
@@ -150,6 +153,7 @@ def place(
     if prepared.layers > 1:
         yield from repaint(document, prepared.unseen)
     document.setActiveNode(active)
+    yield None
     return set_mode, steps
 
 

@@ -14,14 +14,14 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 
-_RGB_TO_XYZ = np.array(
+RGB_TO_XYZ = np.array(
     [
         [0.4123908, 0.3575843, 0.1804808],
         [0.2126390, 0.7151687, 0.0721923],
         [0.0193308, 0.1191948, 0.9505322],
     ]
 )
-TO_RELATIVE = _RGB_TO_XYZ / _RGB_TO_XYZ.sum(axis=1, keepdims=True)
+TO_RELATIVE = RGB_TO_XYZ / RGB_TO_XYZ.sum(axis=1, keepdims=True)
 FROM_RELATIVE = np.linalg.inv(TO_RELATIVE)
 """Linear light to XYZ relative to white, and back."""
 

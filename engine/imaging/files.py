@@ -61,7 +61,7 @@ def read_plane(path: Path, role: str) -> Plane:
     Palettes and pictures of 1, 2 or 4 bit come as 8 bit; EXIF and TIFF orientation is applied.
     Raises LimnerError missing-file, bad-file, too-large or unsupported-model.
     """
-    data = _bytes_of(path)
+    data = bytes_of(path)
     try:
         codes, icc = _decoded(data)
     except LimnerError:
@@ -106,6 +106,7 @@ def write_plane(path: Path, plane: Plane) -> None:
         ".jpg": _jpeg,
         ".jpeg": _jpeg,
         ".webp": _webp,
+        ".cube": _cube,
     }
     ending = path.suffix.lower()
     if ending == ".ora":
@@ -119,7 +120,20 @@ def write_plane(path: Path, plane: Plane) -> None:
         data = writers[ending](plane)
     except (ValueError, OSError, RuntimeError) as error:
         raise _cannot_write(path, str(error), "Write to a .tif file instead.") from error
-    _write_bytes(path, data)
+    write_bytes(path, data)
+
+
+def _cube(plane: Plane) -> bytes:
+    """A colour table (n² rows of n colours, red fastest) as Adobe's .cube text.
+
+    Cube LUT Specification 1.0 (Adobe, 2013).
+    """
+    size = plane.width
+    if plane.height != size * size or plane.channels != 3 or plane.depth != "f32":
+        raise ValueError("it holds tables of colour, no pictures")
+    colors = np.frombuffer(plane.data, "<f4").reshape(-1, 3)
+    rows = "\n".join(f"{red:.6f} {green:.6f} {blue:.6f}" for red, green, blue in colors)
+    return f'TITLE "{plane.name}"\nLUT_3D_SIZE {size}\n{rows}\n'.encode()
 
 
 def write_ora(path: Path, layers: Sequence[Plane], width: int, height: int) -> None:
@@ -145,10 +159,11 @@ def write_ora(path: Path, layers: Sequence[Plane], width: int, height: int) -> N
         for name, content in members.items():
             # A ZipInfo of its own carries no clock time: the same layers make the same bytes.
             archive.writestr(zipfile.ZipInfo(name), content)
-    _write_bytes(path, buffer.getvalue())
+    write_bytes(path, buffer.getvalue())
 
 
-def _bytes_of(path: Path) -> bytes:
+def bytes_of(path: Path) -> bytes:
+    """A file's bytes. Raises LimnerError missing-file or bad-file."""
     try:
         return path.read_bytes()
     except FileNotFoundError as error:
@@ -157,11 +172,12 @@ def _bytes_of(path: Path) -> bytes:
         ) from error
     except OSError as error:
         raise LimnerError(
-            "bad-file", f"{path} cannot be read: {error.strerror}.", "Give a picture file."
+            "bad-file", f"{path} cannot be read: {error.strerror}.", "Give another file."
         ) from error
 
 
-def _write_bytes(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes) -> None:
+    """Writes a file, whole or not at all. Raises LimnerError cannot-write."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         part.write_bytes(data)

@@ -34,7 +34,9 @@ _SAMPLES = 48
 # What a bend costs beside length: straight lines are likelier.
 _TURN = 0.75
 # Ends that face each other exactly may lie this much farther apart than the gap.
-_FACING_REACH = 1.25
+_FACING_REACH = 1.75
+# A line ahead that goes on for so many line widths, about as an end heads, is the end's own.
+_GOES_ON, _ABOUT = 4.0, (-15, -10, -5, 0, 5, 10, 15)
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,8 @@ def line_ends(ink: Bools, line_width: float) -> LineEnds:
 class Bridges:
     """Curves over gaps, N x 2 points (x, y) each.
 
-    between_ends: where an interrupted line goes on; to_lines: where one stops short of another.
+    between_ends: where an interrupted line goes on; to_lines: where one stops short of another, or
+    two would have to turn to meet.
     """
 
     between_ends: list[Floats]
@@ -122,7 +125,8 @@ def find_bridges(ink: Bools, ends: LineEnds, gap: float, line_width: float) -> B
         elif free[other := facing.targets[number]]:
             free[[start, other]] -= 1
             alone[[start, other]] = False
-            found.between_ends.append(_curve(ends, start, other))
+            kind = found.between_ends if _face(ends, start, other) else found.to_lines
+            kind.append(_curve(ends, start, other))
     _meet_lines(found, ink, ends, np.flatnonzero(alone), gap, line_width)
     return found
 
@@ -134,12 +138,12 @@ def _meet_lines(
     from scipy.spatial import cKDTree
 
     walls = ink.astype(np.uint8)
-    draw(walls, bridges.between_ends)
-    tips = ends.tips[alone]
-    ahead = _to_lines(walls > 0, LineEnds(tips, ends.headings[alone]), gap, line_width)
+    draw(walls, bridges.between_ends + bridges.to_lines)
+    left = LineEnds(ends.tips[alone], ends.headings[alone])
+    ahead = _to_lines(walls > 0, left, gap, line_width)
     x, y = ahead.targets.T
     on_bridge = ~ink[y, x]
-    near = np.linalg.norm(ahead.targets - tips[ahead.starts], axis=1) <= gap / _AHEAD
+    near = np.linalg.norm(ahead.targets - left.tips[ahead.starts], axis=1) <= gap / _AHEAD
     # Where the line reached ends too, the two make a corner.
     reach = 1.5 * line_width
     _, ending = cKDTree(ends.tips).query(ahead.targets, k=2, distance_upper_bound=reach)
@@ -147,10 +151,42 @@ def _meet_lines(
     order = np.lexsort((ahead.cost, ahead.starts))
     order = order[(on_bridge | near)[order]]
     _, cheapest = np.unique(ahead.starts[order], return_index=True)
-    for number in order[cheapest]:
-        kind = bridges.between_ends if on_bridge[number] or corner[number] else bridges.to_lines
-        target = ahead.targets[number].astype(np.float64)
-        kind.append(np.stack([tips[ahead.starts[number]], target]))
+    chosen = order[cheapest]
+    starts, targets = ahead.starts[chosen], ahead.targets[chosen]
+    interrupted = on_bridge[chosen] | corner[chosen]
+    interrupted |= _go_on(ink, targets, left.headings[starts], _GOES_ON * line_width)
+    for start, target, is_line in zip(starts, targets, interrupted, strict=True):
+        kind = bridges.between_ends if is_line else bridges.to_lines
+        kind.append(np.stack([left.tips[start], target.astype(np.float64)]))
+
+
+def _face(ends: LineEnds, start: int, other: int) -> bool:
+    """Whether both ends look at the other; dots look everywhere."""
+    way = ends.tips[other] - ends.tips[start]
+    looks = np.array([ends.headings[start] @ way, -ends.headings[other] @ way])
+    least = _FACES * np.linalg.norm(way)
+    return bool(((looks > least) | ends.dots[[start, other]]).all())
+
+
+def _go_on(ink: Bools, targets: Ints, headings: Floats, length: float) -> Bools:
+    """Whether ink goes on from each target for so many pixels, about in the heading. N."""
+    last = np.array(ink.shape[::-1]) - 1
+    found = np.zeros(len(targets), bool)
+    for degrees in _ABOUT:
+        direction = _turned(headings, degrees)
+        steps = direction[:, None] * np.arange(int(length))[:, None]
+        points = np.rint(targets[:, None] + steps).astype(np.int64)
+        on_page = ((points >= 0) & (points <= last)).all(axis=(1, 2))
+        x, y = points.clip(0, last).transpose(2, 0, 1)
+        found |= on_page & ink[y, x].all(axis=1)
+    return found
+
+
+def _turned(headings: Floats, degrees: float) -> Floats:
+    """The headings, N x 2, turned by an angle."""
+    cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    turned: Floats = headings @ np.array([[cos, sin], [-sin, cos]])
+    return turned
 
 
 @dataclass(frozen=True)
@@ -297,8 +333,7 @@ def _to_lines(ink: Bools, ends: LineEnds, reach: float, line_width: float) -> _C
     lines = np.flatnonzero(~ends.dots)
     found = [_Candidates(lines[:0], np.zeros((0, 2), np.int64), np.zeros(0))]
     for degrees in _LOOK:
-        cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-        direction = ends.headings[lines] @ np.array([[cos, sin], [-sin, cos]])
+        direction = _turned(ends.headings[lines], float(degrees))
         # Sideways, the end's own blunt corner would be the first ink that one meets.
         own = 0.0 if degrees == 0 else 0.6 * line_width
         target = np.zeros((len(lines), 2), np.int64)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
 from engine.imaging.color import Bools, Floats, lab_to_srgb, srgb_to_lab
@@ -58,10 +59,11 @@ def named_targets(source: Floats, protection: Protection = NOTHING) -> Floats:
     source's three most probable and more probable than 0.15 (Xue 2024, section 4.4).
 
     Where neutrals are protected, none moves to a prototype of black, grey or white, as those are
-    tints, none becomes duller than it was, and no two take the same prototype.
+    tints, no two take the same prototype, and none becomes duller, or more than twice as vivid: a
+    pale colour made vivid shows every grain of its picture.
     """
     known = prototypes()
-    colors = _at_naming_lightness(source)
+    colors = naming_colors(source)
     admitted = _admitted(name_probabilities(colors))
     if protection.neutrals:
         admitted &= ~_ACHROMATIC
@@ -70,8 +72,7 @@ def named_targets(source: Floats, protection: Protection = NOTHING) -> Floats:
         return srgb_to_lab(known.rgb[distance.argmin(axis=1)].T)[1:].T
     chosen = linear_sum_assignment(distance)[1]
     target = srgb_to_lab(known.rgb[chosen].T)[1:].T
-    duller: Floats = _chroma(source) / _chroma(target)
-    return target * np.maximum(1, duller)
+    return _with_chroma(target, np.clip(_chroma(target), _chroma(source), 2 * _chroma(source)))
 
 
 def palette_targets(source: Floats, palette: Floats) -> Floats:
@@ -82,23 +83,46 @@ def palette_targets(source: Floats, palette: Floats) -> Floats:
     colours that take the same one stay apart, by no more than they were and by at most _APART.
     """
     candidates = _as_prototypes(palette)
-    colors = _at_naming_lightness(source)
+    colors = naming_colors(source)
     admitted = _admitted(name_probabilities(colors))
     chosen = _distances(colors, admitted[:, candidates.name], candidates.rgb).argmin(axis=1)
-    target = srgb_to_lab(palette[chosen].T)[1:].T.copy()
+    return kept_apart(source, srgb_to_lab(palette[chosen].T)[1:].T, chosen, np.ones(len(source)))
+
+
+def kept_apart(
+    source: Floats,
+    target: Floats,
+    chosen: npt.NDArray[np.intp],
+    share: npt.NDArray[np.floating],
+) -> Floats:
+    """Targets (k x 2) of main colours, those with the same number in `chosen` a little apart.
+
+    By no more than the sources are from their mean, weighted by share, and by at most _APART.
+    """
+    apart = target.copy()
     for taken in np.unique(chosen):
         own = chosen == taken
-        off = source[own] - source[own].mean(axis=0)
-        target[own] += off * np.minimum(1, _APART / _chroma(off))
-    return target
+        mean = np.average(source[own], axis=0, weights=np.maximum(share[own], 1e-6))
+        off = (source[own] - mean).astype(np.float32)
+        apart[own] += off * np.minimum(1, _APART / _chroma(off))
+    return apart
 
 
 def template_targets(source: Floats, template: Template) -> Floats:
     """Main colours (k x 2: a, b) with their hue drawn into the template, chroma as it was."""
-    hsv = cv2.cvtColor(_at_naming_lightness(source)[None], cv2.COLOR_RGB2HSV)
+    hsv = cv2.cvtColor(naming_colors(source)[None], cv2.COLOR_RGB2HSV)
     hsv[0, :, 0] = template.moved(np.asarray(hsv[0, :, 0], np.float32))
     target = srgb_to_lab(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0].T.copy())[1:].T
-    return target * (_chroma(source) / _chroma(target))
+    return _with_chroma(target, _chroma(source))
+
+
+def turned(source: Floats, target: Floats, most: float) -> Floats:
+    """Targets (k x 2: a, b) whose hue is not further than `most` degrees from their source's."""
+    hue = np.arctan2(source[:, 1], source[:, 0])
+    turn = np.arctan2(target[:, 1], target[:, 0]) - hue
+    turn = np.arctan2(np.sin(turn), np.cos(turn)).clip(-np.radians(most), np.radians(most))
+    limited: Floats = np.stack([np.cos(hue + turn), np.sin(hue + turn)], axis=1)
+    return np.asarray(limited * _chroma(target), np.float32)
 
 
 @dataclass(frozen=True)
@@ -161,7 +185,12 @@ def _chroma(ab: Floats) -> Floats:
     return chroma
 
 
-def _at_naming_lightness(ab: Floats) -> Floats:
+def _with_chroma(ab: Floats, chroma: Floats) -> Floats:
+    scaled: Floats = ab * (chroma / _chroma(ab))
+    return scaled
+
+
+def naming_colors(ab: Floats) -> Floats:
     """Colours, k x 3 sRGB-encoded, of a, b (k x 2), clipped to [0, 1]."""
     lab = np.stack([np.full(len(ab), NAMING_LIGHTNESS), ab[:, 0], ab[:, 1]]).astype(np.float32)
     return np.clip(lab_to_srgb(lab), 0, 1).T
@@ -175,5 +204,5 @@ def _admitted(probabilities: Floats) -> Bools:
 
 def _as_prototypes(palette: Floats) -> Prototypes:
     """Palette colours (N x 3) as they are named and compared."""
-    colors = _at_naming_lightness(srgb_to_lab(palette.T)[1:].T)
+    colors = naming_colors(srgb_to_lab(palette.T)[1:].T)
     return Prototypes(colors, name_probabilities(colors).argmax(axis=1))

@@ -1,4 +1,4 @@
-"""The main colours of a picture, and the colours of a palette that was given.
+"""Palettes: those an artist keeps, the main colours of a picture, and those given as pixels.
 
 Main colours are found as in Xue 2024, section 4.3: weighted k-means over a histogram of CIELAB's
 a, b. What that section leaves open (seeds, bins) follows Nguyen et al. 2017, its basis.
@@ -19,13 +19,51 @@ Bools = npt.NDArray[np.bool_]
 MOST_COLORS = 7
 MOST_SWATCHES = 256
 
+_SAMPLES = 1 << 16
 _BINS = 16
+_RANGE = 0.002, 0.998
+"""Share of the pixels between which the bins lie; a few odd pixels would move every bin."""
 _EXPLAINED = 0.93
 _WIDEST = 128.0
 """a and b beyond it (HDR light) count as it, or a few such pixels would coarsen every bin."""
 _ONE_COLOR = 0.25
 """Mean squared distance in a, b up to which a picture is of one colour: half a unit, unseen."""
 _ROUNDS = 100
+
+
+@dataclass(frozen=True, eq=False)
+class Palette:
+    """Colours that an artist keeps, in their order.
+
+    rgb: float32 N x 3, sRGB-encoded. names: of each colour, "" for none. locked: which colours stay
+    as they are, whatever is done with the palette. weights: float64 N, shares of a picture, sum 1,
+    or None. name: the palette's own.
+    """
+
+    rgb: npt.NDArray[np.float32]
+    names: tuple[str, ...]
+    locked: tuple[bool, ...]
+    weights: Floats | None = None
+    name: str = ""
+
+    def codes(self) -> npt.NDArray[np.uint8]:
+        """The colours as 8-bit codes, N x 3, clipped to sRGB."""
+        return np.rint(np.clip(self.rgb, 0, 1) * 255).astype(np.uint8)
+
+    def distinct(self) -> Palette:
+        """The palette with colours of equal 8-bit codes once, the first of them; without weights.
+
+        A lock on any of them counts.
+        """
+        _, first, group = np.unique(self.codes(), axis=0, return_index=True, return_inverse=True)
+        locked = np.bincount(group.ravel(), self.locked) > 0
+        kept = [int(i) for i in np.sort(first)]
+        return Palette(
+            self.rgb[kept],
+            tuple(self.names[i] for i in kept),
+            tuple(bool(locked[group.ravel()[i]]) for i in kept),
+            name=self.name,
+        )
 
 
 @dataclass(frozen=True)
@@ -62,6 +100,17 @@ def shares(lab: Floats, weight: Floats, main: Floats) -> Floats:
     totals = np.bincount(nearest, weight, minlength=len(main))
     share: Floats = totals / max(totals.sum(), 1e-12)
     return share
+
+
+def evenly(count: int) -> npt.NDArray[np.intp]:
+    """Which of so many pixels to find colours from: all, or 2^16 spread evenly over them.
+
+    About as many as the papers' pictures have. Steps of the golden ratio, unlike a stride, fall in
+    with no pattern.
+    """
+    if count <= _SAMPLES:
+        return np.arange(count)
+    return np.sort((np.arange(_SAMPLES) * 0.6180339887498949 % 1 * count).astype(np.intp))
 
 
 def swatches(rgb: npt.NDArray[np.float32], alpha: npt.NDArray[np.float32] | None) -> Floats:
@@ -128,7 +177,7 @@ def _histogram(lab: Floats, weight: Floats) -> tuple[Floats, Floats]:
     """Mean colour (n x 3) and share (n) of the occupied bins of a, b."""
     ab = np.clip(lab[1:], -_WIDEST, _WIDEST)
     inside = ab[:, weight > 0]
-    low, high = inside.min(axis=1)[:, None], inside.max(axis=1)[:, None]
+    low, high = np.quantile(inside, _RANGE, axis=1)[..., None]
     cells = ((ab - low) * (_BINS / np.maximum(high - low, 1e-6))).astype(np.int32)
     cells = np.clip(cells, 0, _BINS - 1)
     index = cells[0] * _BINS + cells[1]

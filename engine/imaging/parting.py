@@ -24,6 +24,8 @@ Ints = npt.NDArray[np.int64]
 
 # A passage is narrow if it is narrower than this share of the wider room that it leads to.
 _PASSAGE = 0.7
+# A seed lies in a nook if it has less than 1 / so much of the room that another has.
+_NOOK = 3.0
 # Pixels beyond which a region is worked on in blocks: what flooding manages while an artist waits.
 _LARGE = 1 << 17
 # Share of paper from which on a block is paper; less, and thin lines would not hold.
@@ -221,10 +223,51 @@ def _grow(inside: Bools, room: Floats, seeds: Labels, colour_of_seed: Labels) ->
         if len(np.unique(colour_of_seed[members])) > 1:
             here = members[basins[box]]
             own = np.where(here, seeds[box], 0)
-            # Nearest to a seed first makes fair halves.
-            away = cv2.distanceTransform((own == 0).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
-            grown[box][here] = colour_of_seed[watershed(away, own, mask=here)[here]]
+            grown[box][here] = _share(here, own, room[box], colour_of_seed)[here]
     return grown
+
+
+def _share(hall: Bools, seeds: Labels, room: Floats, colour_of_seed: Labels) -> Labels:
+    """The colours of a hall, H x W: nearest to a seed first makes fair halves.
+
+    A seed in a nook, where there is far less room than at another, reaches less far by as much; it
+    takes what is around it and leaves the hall to the others.
+    """
+    from skimage.measure import label
+    from skimage.segmentation import watershed
+
+    painted = seeds > 0
+    present, number = np.unique(seeds[painted], return_inverse=True)
+    reach = np.zeros(len(present), np.float32)
+    np.maximum.at(reach, number, room[painted])
+    reach = np.clip(_NOOK * reach / max(float(reach.max()), 1.0), 1e-3, 1.0)
+    nooks = np.flatnonzero(reach < 1)
+    away, nearest = _nearest(np.where(np.isin(seeds, present[nooks]), 0, seeds))
+    if not len(nooks):
+        return np.asarray(colour_of_seed[watershed(away, seeds, mask=hall)], np.int32)
+    for nook in nooks:
+        own, _ = _nearest(np.where(seeds == present[nook], seeds, 0))
+        nearer = own / reach[nook] < away
+        away[nearer], nearest[nearer] = own[nearer] / reach[nook], present[nook]
+    # What lies behind a line from its seed goes to what comes around that line.
+    nearest[~hall] = 0
+    pieces = label(nearest, connectivity=1)
+    reached = np.zeros(int(pieces.max()) + 1, bool)
+    reached[pieces[painted]] = True
+    nearest[~reached[pieces]] = 0
+    nearest[painted] = seeds[painted]
+    return np.asarray(colour_of_seed[watershed(away, nearest, mask=hall)], np.int32)
+
+
+def _nearest(seeds: Labels) -> tuple[Floats, Labels]:
+    """Distance to the nearest seed, and which it is, H x W each; there is one at least."""
+    painted = seeds > 0
+    away, pixel = cv2.distanceTransformWithLabels(
+        (~painted).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    seed_of = np.zeros(int(pixel.max()) + 1, np.int32)
+    seed_of[pixel[painted]] = seeds[painted]
+    return np.asarray(away, np.float32), np.asarray(seed_of[pixel], np.int32)
 
 
 def _uphill(room: Floats, seeds: Labels, count: int) -> tuple[Floats, Labels]:

@@ -211,7 +211,7 @@ def encode_layer(
     """A result layer as the plane that carries it, with what it is in the attributes.
 
     Colour layers take `pixel_format`; masks are 8-bit grey (255 = inside), labels 16-bit grey (the
-    numbers themselves), palettes float RGBA. source, seed: as in encode.
+    numbers themselves), palettes float RGBA, cubes float RGB. source, seed: as in encode.
     """
     if layer.kind == "mask":
         codes = _codes(layer.pixels, DTYPES["u8"], 0.5)
@@ -221,6 +221,8 @@ def encode_layer(
         plane = _plane(codes, PixelFormat(1, "u16"), layer.x, layer.y)
     elif layer.kind == "palette":
         plane = encode(Raster.of_rgba(layer.pixels), PixelFormat(4, "f32"))
+    elif layer.kind == "cube":
+        plane = encode(Raster(layer.pixels), PixelFormat(3, "f32"))
     elif layer.table is not None:
         plane = _encode_by_table(layer.pixels, layer.table, pixel_format, layer.x, layer.y)
     else:
@@ -232,6 +234,7 @@ def encode_layer(
         "opacity": layer.opacity,
         "group": list(layer.group),
         "exact": layer.exact,
+        "of": layer.of,
         "metadata": dict(layer.metadata),
     }
     return replace(plane, role=layer.role, name=layer.name, attributes=attributes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterable
 from typing import Protocol, cast
 
 from engine.job import Job, Layer
@@ -15,7 +16,7 @@ class OperationModule(Protocol):
     BYTES_PER_PIXEL: int
 
     @staticmethod
-    def run(job: Job) -> list[Layer]:
+    def run(job: Job) -> Iterable[Layer]:
         """Runs the job to its end."""
 
 

@@ -1,7 +1,7 @@
 """Harmonise a picture: its main colours move to harmonious ones, lightness stays.
 
 Xue 2024, chapter 4, or the templates of Cohen-Or et al. 2006. With the method of names, strength
-100, no palette, no links and nothing kept, the colours are Xue's.
+100, a turn of 180, no palette, no links and nothing kept, the colours are Xue's.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from engine.imaging.harmony import (
     named_targets,
     palette_targets,
     template_targets,
+    turned,
 )
 from engine.imaging.hue_templates import best_template
 from engine.imaging.palettes import SourcePalette, shares, source_palette
@@ -46,9 +47,9 @@ def run(job: Job) -> list[Layer]:
     recoloring = _recoloring(job, known, main, links)
     table = recoloring.table()
     pictures.preview(job, known, table)
-    swatches = pictures.swatches_layer(main, recoloring.target)
-    layers = [swatches] if len(main.share) else []
-    return [_picture(job, image, mask, table), *layers] if job.wants("picture") else layers
+    swatches = [pictures.swatches_layer(main, recoloring.target)] if len(main.share) else []
+    result = [_picture(job, image, mask, table)] if job.wants("picture") else []
+    return [*result, *swatches, *pictures.cube_layers(job, table)]
 
 
 def _picture(job: Job, image: Input, mask: Input | None, table: ColorTable) -> Layer:
@@ -86,7 +87,9 @@ def _targets(job: Job, known: Sample, source: Floats, protection: Protection) ->
     palette = pictures.given_palette(job)
     if palette is not None:
         return palette_targets(source, palette)
-    if job.params["method"] == "template" and len(source):
+    if job.params["method"] == "names" or not len(source):
+        target = named_targets(source, protection)
+    else:
         hsv = cv2.cvtColor(np.clip(lab_to_srgb(known.lab), 0, 1).T[None], cv2.COLOR_RGB2HSV)[0]
-        return template_targets(source, best_template(hsv[:, 0], hsv[:, 1] * known.weight))
-    return named_targets(source, protection)
+        target = template_targets(source, best_template(hsv[:, 0], hsv[:, 1] * known.weight))
+    return turned(source, target, float(job.params["turn"]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -11,7 +10,9 @@ import numpy.typing as npt
 
 from engine.imaging.color import coverage, fit_chroma, lab_to_srgb, linear_to_srgb, srgb_to_lab
 from engine.imaging.color_table import ColorTable
-from engine.imaging.palettes import SourcePalette, swatches
+from engine.imaging.palettes import SourcePalette, evenly, swatches
+from engine.imaging.raster import Raster
+from engine.imaging.resample import over, strips
 from engine.job import Input, Job, Layer
 from ipc.errors import LimnerError
 
@@ -21,9 +22,6 @@ Bools = npt.NDArray[np.bool_]
 PREVIEW_SIDE = 768
 """Pixels of a preview's longer side, at most."""
 
-_SAMPLES = 1 << 18
-"""Pixels that a picture's colours are found from, as many as the papers' pictures have."""
-_STRIP = 1 << 20
 _MOST_LINKS = 32
 
 
@@ -50,23 +48,31 @@ def sample(job: Job, picture: Input, mask: Input | None) -> Sample:
     """The picture's sample, taken once for each pair of picture and mask."""
 
     def take() -> Sample:
-        pixels, inside = picture.raster.rgba(), inside_of(mask)
-        weight = pixels[..., 3] if inside is None else inside * pixels[..., 3]
-        (shown,) = np.nonzero(weight.ravel())
-        if len(shown) > _SAMPLES:
-            # Steps of the golden ratio spread evenly and, unlike a stride, fall in no pattern.
-            steps = np.arange(_SAMPLES) * 0.6180339887498949 % 1
-            shown = shown[(steps * len(shown)).astype(np.intp)]
-        rgb = pixels.reshape(-1, 4)[shown, :3]
-        scale = min(1.0, PREVIEW_SIDE / max(pixels.shape[:2]))
+        raster, inside = picture.raster, inside_of(mask)
+        weight = _weight(raster, inside)
+        if weight is None:
+            places = evenly(raster.width * raster.height)
+        else:
+            shown = np.flatnonzero(weight)
+            places = shown[evenly(len(shown))]
+        rgb = raster.rgb.reshape(-1, 3)[places]
+        scale = min(1.0, PREVIEW_SIDE / max(raster.width, raster.height))
+        alpha = None if raster.alpha is None else shrunk(raster.alpha, scale)
         return Sample(
             srgb_to_lab(rgb.T.copy()),
-            weight.ravel()[shown],
-            _shrunk(pixels, scale),
-            None if inside is None else _shrunk(inside, scale),
+            np.ones(len(places), np.float32) if weight is None else weight.ravel()[places],
+            Raster(shrunk(raster.rgb, scale), alpha).rgba(),
+            None if inside is None else shrunk(inside, scale),
         )
 
     return job.cache.get(("sample", picture.digest, mask.digest if mask else None), take)
+
+
+def _weight(picture: Raster, inside: Floats | None) -> Floats | None:
+    """How much each pixel counts, H x W; None where all count alike."""
+    if picture.alpha is None or inside is None:
+        return inside if picture.alpha is None else picture.alpha
+    return inside * picture.alpha
 
 
 def preview(job: Job, known: Sample, table: ColorTable) -> None:
@@ -75,8 +81,7 @@ def preview(job: Job, known: Sample, table: ColorTable) -> None:
     def make() -> Floats:
         small = known.small.copy()
         table.apply(small, known.inside)
-        white: Floats = 1 + small[..., 3:] * (np.clip(small[..., :3], 0, 1) - 1)
-        return white
+        return over(small[..., :3], small[..., 3], 1.0)
 
     job.preview(make)
 
@@ -84,8 +89,8 @@ def preview(job: Job, known: Sample, table: ColorTable) -> None:
 def recolored(job: Job, pixels: Floats, inside: Floats | None, table: ColorTable) -> None:
     """Changes pixels (H x W x 4) in place, and says how far it is."""
     if table.changes:
-        for done, rows in _strips(pixels.shape):
-            job.progress(0.1 + 0.9 * done, "recolour")
+        for rows in strips(*pixels.shape[:2]):
+            job.progress(0.1 + 0.9 * rows.start / len(pixels), "recolour")
             table.apply(pixels[rows], None if inside is None else inside[rows])
 
 
@@ -135,34 +140,34 @@ def swatches_layer(main: SourcePalette, target: Floats) -> Layer:
     pixels = np.ones((2, len(lightness), 4), np.float32)
     pixels[..., :3] = [lab_to_srgb(lab).T for lab in rows]
     metadata = {
-        "source": _hex_codes(rows[0]),
-        "target": _hex_codes(rows[1]),
+        "source": hex_codes(rows[0]),
+        "target": hex_codes(rows[1]),
         "share": [round(float(share), 4) for share in main.share],
     }
     return Layer("swatches", "Palette", pixels, kind="palette", exact=True, metadata=metadata)
+
+
+def cube_layers(job: Job, table: ColorTable) -> list[Layer]:
+    """The change as a table for other programs, where it is asked for."""
+    if not job.wants("cube"):
+        return []
+    return [Layer("cube", "Limner", table.cube(), kind="cube", exact=True)]
 
 
 def _with_lightness(lightness: Floats, ab: Floats) -> Floats:
     return np.vstack([lightness[None], ab.T]).astype(np.float32)
 
 
-def _hex_codes(lab: Floats) -> list[str]:
+def hex_codes(lab: Floats) -> list[str]:
     """How colours (3 x k) are shown: in gamut, 8 bit."""
     bound = np.zeros_like(lab[0])
     shown = linear_to_srgb(fit_chroma(np.vstack([lab[:1].clip(0, 100), lab[1:]]), bound, bound + 1))
     return ["#{:02x}{:02x}{:02x}".format(*code) for code in np.rint(shown.T * 255).astype(int)]
 
 
-def _shrunk(pixels: Floats, scale: float) -> Floats:
+def shrunk(pixels: Floats, scale: float) -> Floats:
+    """H x W (x channels) pixels at a smaller size; a copy."""
     if scale == 1:
         return pixels.copy()
     size = [max(1, round(side * scale)) for side in pixels.shape[1::-1]]
     return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.float32)
-
-
-def _strips(shape: tuple[int, ...]) -> Iterator[tuple[float, slice]]:
-    """Rows of the picture, a strip at a time, each with the part that is done before it."""
-    height, width = shape[:2]
-    step = max(1, _STRIP // width)
-    for top in range(0, height, step):
-        yield top / height, slice(top, top + step)

@@ -46,10 +46,15 @@ LEAST_TRANSPARENT = 0.05
 
 @dataclass(frozen=True)
 class Subject:
-    """A subject that was found. box: the part of the picture that it lies in; matte: of that."""
+    """A subject that was found.
+
+    box: the part of the picture that it lies in; matte: of that. contrast: by how much its places
+    are likelier than others, at most 1; some subjects are a guess.
+    """
 
     box: Box
     matte: Matte
+    contrast: float
 
     @property
     def nbytes(self) -> int:
@@ -66,13 +71,11 @@ def run(job: Job) -> list[Layer]:
     image, limit = job.primary("image"), job.input("mask")
     picture = image.raster
     inside = None if limit is None else coverage(limit.raster.rgb, limit.raster.alpha)
-    box = _searched(picture, limit, inside)
     network = runtime.network(ROLE, _width(str(job.params["width"])))
-    key = (ROLE, image.digest, limit and limit.digest, *network.identity.values())
-    subject = job.cache.get(key, lambda: _subject(job, network, picture, box))
+    subject = find(job, network, image, limit, inside)
     metadata: dict[str, Any] = {"network": network.identity}
     if subject is not None:
-        mask = _drawn(job, subject, picture)
+        mask = draw(job, subject, picture)
     elif picture.alpha is not None and (picture.alpha == 0).mean() > LEAST_TRANSPARENT:
         mask = picture.alpha.copy()
         metadata["note"] = "No subject stands out; all that is not transparent was selected."
@@ -88,6 +91,23 @@ def run(job: Job) -> list[Layer]:
     if inside is not None:
         mask *= inside
     return [Layer("subject", "Subject", mask, kind="mask", exact=True, metadata=metadata)]
+
+
+def find(
+    job: Job,
+    network: Network,
+    image: Input,
+    limit: Input | None = None,
+    inside: Floats | None = None,
+) -> Subject | None:
+    """The subject of a picture, kept for the next run; None where there is none.
+
+    limit: the mask to search in; inside: its coverage. Raises LimnerError empty-layer where nothing
+    is visible, and empty-mask.
+    """
+    box = _searched(image.raster, limit, inside)
+    key = (ROLE, image.digest, limit and limit.digest, *network.identity.values())
+    return job.cache.get(key, lambda: _subject(job, network, image.raster, box))
 
 
 def _width(chosen: str) -> str | None:
@@ -128,21 +148,32 @@ def _searched(picture: Raster, limit: Input | None, inside: Floats | None) -> Bo
 
 def _subject(job: Job, network: Network, picture: Raster, box: Box) -> Subject | None:
     """The subject in the box, its edges ready to be drawn; None where there is none."""
-    likely, small = _look(network, picture, box)
+    likely, small = look(network, picture, box)
     there = likely > LIKELY
     if there.mean() < LEAST_SUBJECT:
         return None
-    closer = _enlarged(Box.around(there), there.shape, box).grown(MARGIN, *job.canvas)
+    closer = _enlarged(Box.around(there), there.shape, box).grown(
+        MARGIN, picture.width, picture.height
+    )
     if closer.width * closer.height < CLOSER * box.width * box.height:
         job.progress(0.15, "network")
-        again, close = _look(network, picture, closer)
+        again, close = look(network, picture, closer)
         if (again > LIKELY).mean() > LEAST_SUBJECT:
             box, likely, small = closer, again, close
     job.progress(0.25, "edges")
-    return Subject(box, refine(settled(likely, small), *_part(picture, box), GROUND))
+    matte = refine(settled(likely, small), *_part(picture, box), GROUND)
+    return Subject(box, matte, _contrast(likely))
 
 
-def _look(network: Network, picture: Raster, box: Box) -> tuple[Floats, Floats]:
+def _contrast(likely: Floats) -> float:
+    """The mean likelihood of places that are likelier of the subject than not, less the others'."""
+    inside = likely > 0.5
+    if inside.all() or not inside.any():
+        return 0.0
+    return float(likely[inside].mean() - likely[~inside].mean())
+
+
+def look(network: Network, picture: Raster, box: Box) -> tuple[Floats, Floats]:
     """How likely each place in the box is of the subject, h x w in [0, 1]; and what was seen.
 
     The network looks at two sizes, straight and mirrored; what it says is averaged.
@@ -171,8 +202,8 @@ def _enlarged(box: Box, shape: tuple[int, ...], whole: Box) -> Box:
     )
 
 
-def _drawn(job: Job, subject: Subject, picture: Raster) -> Floats:
-    """The subject's mask on the canvas, H x W."""
+def draw(job: Job, subject: Subject, picture: Raster) -> Floats:
+    """The subject's mask over the whole picture, H x W."""
     mask = np.zeros(picture.rgb.shape[:2], np.float32)
     found = subject.box.of(mask)
     rgb, alpha = _part(picture, subject.box)

@@ -130,9 +130,16 @@ def test_harmonize_keeps_size_depth_and_alpha(tmp_path):
     cv2.imwrite(str(tmp_path / "in.png"), scene)
 
     limner("harmonize-palette", tmp_path / "in.png", "-o", tmp_path / "out.png",
-           "--swatches", tmp_path / "p.gpl")  # fmt: skip
+           "--swatches", tmp_path / "p.gpl", "--cube", tmp_path / "c.cube")  # fmt: skip
 
     assert (tmp_path / "p.gpl").read_text().startswith("GIMP Palette")
+    title, size, *rows = (tmp_path / "c.cube").read_text().splitlines()
+    assert (title, size, len(rows)) == ('TITLE "Limner"', "LUT_3D_SIZE 33", 33**3)
+    assert rows[0].split() == ["0.000000"] * 3
+    assert rows[-1].split() == ["1.000000"] * 3
+    refused = limner("harmonize-palette", tmp_path / "in.png", "-o", tmp_path / "out.cube",
+                     check=False)  # fmt: skip
+    assert refused.returncode == 2
     before, after = read(tmp_path / "in.png"), read(tmp_path / "out.png")
     assert (after.shape, after.dtype) == (before.shape, before.dtype)
     assert (after[..., 3] == before[..., 3]).all()
@@ -241,3 +248,41 @@ def test_doctor_says_all_is_well_and_names_nobody():
     assert "opencv-python 5" in told or "opencv-python 4" in told
     assert str(Path.home()) not in told
     assert not any(line.split()[0] == getpass.getuser() for line in told.splitlines() if line)
+
+
+@pytest.fixture
+def pages(tmp_path):
+    """Two pages of different sizes, and the folder that they are in."""
+    for number, size in enumerate([(24, 30), (40, 20)]):
+        page = np.empty((*size, 3), np.uint8)
+        page[: size[0] // 2] = (190, 120 + 20 * number, 80)
+        page[size[0] // 2 :] = (75, 110 - 15 * number, 150)
+        cv2.imwrite(str(tmp_path / f"page-{number}.png"), page)
+    return tmp_path
+
+
+def test_a_set_goes_to_a_folder_and_its_swatches_come_back_as_links(pages):
+    files = sorted(pages.glob("*.png"))
+    limner("recolor", *files, "-o", pages / "out", "--swatches", pages / "swatches")
+    made = sorted((pages / "out").iterdir())
+    assert [path.name for path in made] == ["page-0.png", "page-1.png"]
+    assert [read(path).shape for path in made] == [read(path).shape for path in files]
+
+    links = [text for path in sorted((pages / "swatches").iterdir()) for text in ("--links", path)]
+    limner("recolor", *files, *links, "-o", pages / "again")
+    for path in made:
+        apart = np.abs(read(path).astype(int) - read(pages / "again" / path.name))
+        assert apart.max() <= 6
+
+
+@pytest.mark.parametrize("case", ["over an input", "same names", "mask of another size"])
+def test_what_a_set_cannot_be_written_to_is_said_before_the_work(pages, capsys, case):
+    first, second = sorted(pages.glob("*.png"))
+    arguments = {
+        "over an input": [first, second, "-o", pages],
+        "same names": [first, first, "-o", pages / "out"],
+        "mask of another size": [first, second, "--mask", first, "-o", pages / "out"],
+    }[case]
+    assert main(["recolor", *map(str, arguments)]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 2
+    assert not (pages / "out").exists()

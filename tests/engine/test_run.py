@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from engine import operations
+from engine import run as run_module
 from engine.imaging import raster
 from engine.job import Cache, Cancelled
 from engine.run import run_operation
@@ -342,3 +343,50 @@ def test_the_report_names_the_networks_that_ran():
     assert network == harmonized.attributes["metadata"]["network"]
     assert network["digest"] == registry.find("harmonize-composite").digest
     assert without["networks"] == []
+
+
+def scene(shift: int, height: int, width: int) -> np.ndarray:
+    """A bluish and a brownish half, 8 bit."""
+    rgb = np.empty((height, width, 3), np.uint8)
+    rgb[: height // 2], rgb[height // 2 :] = (80, 120 + shift, 190), (150, 110 - shift, 75)
+    return rgb
+
+
+def test_a_set_keeps_every_pictures_own_size_place_and_format():
+    deep = scene(20, 10, 40).astype(np.uint16) * 257
+    first = plane("image", scene(0, 24, 30))
+    opaque = np.full(deep.shape[:2], 65535, np.uint16)
+    second = plane("image", np.dstack([deep, opaque]), "u16", x=-7, y=90)
+
+    results, report = run("recolor", first, second)
+
+    shapes = [(p.role, p.width, p.height, p.channels, p.depth) for p in results]
+    assert shapes[::2] == [("picture", 30, 24, 3, "u8"), ("picture", 40, 10, 4, "u16")]
+    assert [p.attributes["of"] for p in results] == [0, 0, 1, 1]
+    assert (results[2].x, results[2].y) == (-7, 90)
+    assert results[1].attributes["metadata"]["group"] == results[3].attributes["metadata"]["group"]
+    assert "recolour" in report["seconds"]
+    one, other = pixels(results[0])[0, 0] / 255, pixels(results[2])[0, 0, :3] / 65535
+    assert np.abs(one - other).max() < 0.15
+
+
+def test_one_mask_is_every_pictures_where_it_lies_in_the_document():
+    first, second = plane("image", scene(0, 24, 30)), plane("image", scene(20, 24, 30), x=30)
+    mask = plane("mask", np.full((24, 15, 1), 255, np.uint8), x=30)
+
+    results, _ = run("recolor", first, second, mask, params={"harmonize": True})
+
+    before, after = pixels(second), pixels(results[-2])
+    assert (pixels(results[0]) == pixels(first)).all()
+    assert (after[:, 15:] == before[:, 15:]).all()
+    assert (after[:, :15] != before[:, :15]).any()
+
+
+def test_a_set_needs_memory_for_its_largest_picture_and_all_planes(monkeypatch):
+    pages = [plane("image", scene(n, 200, 100)) for n in range(20)]
+    each = 200 * 100 * operations.load("recolor").BYTES_PER_PIXEL
+    monkeypatch.setattr(run_module.machine, "memory_budget", lambda: 2 * each)
+    assert len(run("recolor", *pages)[0]) == 40
+
+    monkeypatch.setattr(run_module.machine, "memory_budget", lambda: each)
+    assert code_of("recolor", *pages) == "too-large"

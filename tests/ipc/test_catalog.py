@@ -48,6 +48,18 @@ def test_defaults_fill_in_what_is_not_given():
     }
 
 
+def test_a_mask_of_the_reference_is_a_mask_but_not_of_the_document():
+    transfer = catalog.operation("transfer")
+    told = {i.role: (i.is_mask, i.is_of_document) for i in transfer.inputs}
+
+    assert told == {
+        "image": (False, True),
+        "reference": (False, False),
+        "mask": (True, True),
+        "reference-mask": (True, False),
+    }
+
+
 @pytest.mark.parametrize(
     ("operation", "params", "code"),
     [
@@ -101,6 +113,29 @@ def test_wrong_inputs_are_refused_in_words(roles, code):
         catalog.operation("flats").check_roles(roles)
 
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("pictures", "masks", "links", "fits"),
+    [
+        (3, 0, 0, True),
+        (3, 3, 3, True),
+        (3, 1, 0, True),
+        (3, 2, 0, False),
+        (3, 0, 1, False),
+        (1, 2, 0, False),
+        (1, 1, 1, True),
+    ],
+)
+def test_a_sets_inputs_come_one_for_each_picture(pictures, masks, links, fits):
+    roles = ["image"] * pictures + ["mask"] * masks + ["links"] * links
+    recolor = catalog.operation("recolor")
+    assert recolor.takes_set
+    if fits:
+        recolor.check_roles(roles)
+    else:
+        with pytest.raises(LimnerError, match="for each picture"):
+            recolor.check_roles(roles)
 
 
 def test_an_unknown_operation_names_the_known_ones():

@@ -75,12 +75,17 @@ class Krita:
         lines = (self.folder / "krita.log").read_text(errors="replace").splitlines()
         return "\n".join([line for line in lines if "QPainter" not in line][-20:])
 
-    def wait(self, wanted: Callable[[dict[str, Any]], bool], seconds: float = ANSWER) -> dict:
-        """The docker's state once it is as wanted."""
+    def wait(
+        self, wanted: Callable[[dict[str, Any]], bool], seconds: float = ANSWER, every: float = 0.01
+    ) -> dict:
+        """The docker's state once it is as wanted.
+
+        every: seconds between two looks, each of which keeps Krita busy for milliseconds.
+        """
         deadline = time.monotonic() + seconds
         while not wanted(state := self.state()):
             assert time.monotonic() < deadline, f"{state}\n{self.errors()}\n{self.log()}"
-            time.sleep(0.01)
+            time.sleep(every)
         return state
 
     def wait_until(self, done: Callable[[], bool], seconds: float = ANSWER) -> None:
@@ -97,9 +102,10 @@ class Krita:
         assert self.click("limner_run")
         return self.finish()
 
-    def finish(self) -> str:
-        """What the docker says once the job has ended."""
-        return self.wait(lambda state: state["can_run"] and not state["running"])["notice"]
+    def finish(self, every: float = 0.01) -> str:
+        """What the docker says once the job has ended; every as in `wait`."""
+        ended = self.wait(lambda state: state["can_run"] and not state["running"], every=every)
+        return ended["notice"]
 
     def paint(self, path: str, pixels: np.ndarray) -> None:
         """Fills a layer; pixels in Krita's own order of channels."""

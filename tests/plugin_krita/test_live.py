@@ -30,6 +30,8 @@ from tests.plugin_krita.documents import (
 pytestmark = [pytest.mark.editors, pytest.mark.timeout(900)]
 
 RESULT = "Limner/Flat colours"
+MEASURED = 3.0
+"""Seconds in which a stroke is followed, and more."""
 
 
 def start_live(krita: Krita) -> None:
@@ -257,7 +259,10 @@ def test_light_lines_on_dark_paper_are_screened(krita: Krita) -> None:
 def test_the_main_thread_is_not_held_up_by_following(
     krita: Krita, record_testsuite_property: Callable[[str, object], None]
 ) -> None:
-    """Measured and reported: a loaded machine says nothing about the docker."""
+    """Measured and reported: a loaded machine says nothing about the docker.
+
+    Krita is left alone meanwhile, since each look at it from here would count.
+    """
     size = 2048
     new_document(krita, size, "RGBA", "U8", SRGB)
     krita.add_layer("Ink", "paintlayer")
@@ -269,16 +274,16 @@ def test_the_main_thread_is_not_held_up_by_following(
     for colours in ((GREEN, RED), (BLUE, RED)):
         krita.paint("Scribbles", bgra(scribbles(*colours, size=size)))
         krita.start_stopwatch()
-        begun = time.perf_counter()
-        krita.wait_until(lambda wanted=list(colours): rooms(krita) == wanted, 20)
-        waits.append(f"{time.perf_counter() - begun:.2f} s")
+        time.sleep(MEASURED)
         held.append(krita.stop_stopwatch())
+        krita.wait_until(lambda wanted=list(colours): rooms(krita) == wanted, 20)
+        waits.append(wait_for_result(krita))
     assert krita.click("limner_live")
     krita.paint("Scribbles", bgra(scribbles(RED, GREEN, size=size)))
     krita.start_stopwatch()
-    time.sleep(0.7)
+    time.sleep(MEASURED)
     without = krita.stop_stopwatch()["gaps"]
-    words = f"stroke to preview {', '.join(waits)}, {held}; gaps without live mode {without}"
+    words = f"{', '.join(waits)}, {held}; gaps without live mode {without}"
     record_testsuite_property("krita-live-2048", words)
     print(words)
     assert all(len(times["slices"]) > 1 for times in held)

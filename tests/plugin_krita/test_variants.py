@@ -99,6 +99,23 @@ def test_the_first_variant_is_seen_and_a_click_shows_another(krita: Krita, shots
     assert np.array_equal(picture(krita), pictures[0])
 
 
+def test_the_last_of_quick_clicks_counts(krita: Krita) -> None:
+    open_ink(krita)
+    choose_paint(krita)
+    krita.run()
+    pick(krita, 2)
+    wanted = picture(krita)
+    # Each click stops what the one before began, at another place.
+    for pause in (0.0, 0.02, 0.05, 0.1, 0.15):
+        krita.pick(1)
+        time.sleep(pause)
+        pick(krita, 2)
+        assert seen(krita) == [False, False, True]
+        assert np.array_equal(picture(krita), wanted)
+    undo(krita)
+    assert painted(krita) == []
+
+
 def test_the_rest_is_removed_in_one_step_and_undo_brings_it_back(krita: Krita) -> None:
     open_ink(krita)
     choose_paint(krita, 4)
@@ -312,7 +329,8 @@ def test_the_main_thread_is_not_held_up_by_variants(
     krita.start_stopwatch()
     begun = time.perf_counter()
 
-    krita.run()
+    assert krita.click("limner_run")
+    krita.finish(every=0.5)
 
     words = f"4 variants in {time.perf_counter() - begun:.2f} s, {krita.stop_stopwatch()}"
     record_testsuite_property("krita-variants-2048", words)

@@ -154,6 +154,19 @@ def test_two_colours_in_one_region_meet_halfway():
     assert abs(border[70] - 120) < 2
 
 
+def test_a_stroke_in_a_nook_leaves_the_room_to_others():
+    lines = one_room()
+    segment(lines, (200, 90), (214, 90))
+    parts, colours = fill.assign(
+        find_regions(ink_of(lines), 2),
+        [hints_of(hints_on(lines, (RED, 100, 95, 130, 99), (BLUE, 206, 96, 209, 99)))],
+    )
+    picture = colours[parts.labels]
+    assert at(picture, (207, 97)) == BLUE
+    assert at(picture, (250, 100)) == RED
+    assert (picture == BLUE).sum() < 0.05 * (picture == RED).sum()
+
+
 def test_strokes_keep_the_pixels_that_they_painted():
     areas = [(RED, 40, 40, 80, 160), (BLUE, 78, 90, 250, 96), (GREEN, 200, 120, 230, 160)]
     picture, _, _ = assigned(one_room(), *areas)

@@ -13,6 +13,7 @@ from engine.imaging.harmony import (
     named_targets,
     palette_targets,
     template_targets,
+    turned,
 )
 from engine.imaging.hue_templates import Template
 from engine.imaging.naming import NAMES, name_probabilities, prototypes
@@ -95,6 +96,32 @@ def test_guarded_colors_become_no_duller():
     assert np.hypot(*named_targets(vivid).T).min() < 0.8 * chroma.min()
     guarded = np.hypot(*named_targets(vivid, Protection()).T)
     assert np.all(guarded > 0.99 * chroma)
+
+
+@settings(deadline=None)
+@given(seeds)
+def test_guarded_colors_become_at_most_twice_as_vivid(seed):
+    source = np.random.default_rng(seed).normal(0, 20, (5, 2)).astype(np.float32)
+    ratio = np.hypot(*named_targets(source, Protection()).T) / np.hypot(*source.T)
+    assert ratio.min() > 0.99
+    assert ratio.max() < 2.01
+
+
+@settings(deadline=None)
+@given(seeds, st.floats(0, 180))
+def test_hues_turn_no_further_than_allowed(seed, most):
+    rng = np.random.default_rng(seed)
+    source, target = rng.normal(0, 30, (2, 20, 2)).astype(np.float32)
+    limited = turned(source, target, most)
+
+    def angle(one, other):
+        dot = (one * other).sum(axis=1) / (np.hypot(*one.T) * np.hypot(*other.T))
+        return np.degrees(np.arccos(dot.clip(-1, 1)))
+
+    assert np.allclose(np.hypot(*limited.T), np.hypot(*target.T), rtol=1e-3)
+    wanted = angle(source, target)
+    assert np.allclose(angle(source, limited), np.minimum(wanted, most), atol=0.1)
+    assert np.allclose(limited[wanted < most - 0.1], target[wanted < most - 0.1], atol=1e-3)
 
 
 def test_similar_colors_take_different_targets():

@@ -116,3 +116,11 @@ def test_what_is_no_palette_is_refused(pixels):
     with pytest.raises(LimnerError) as refused:
         palettes.swatches(rgb, alpha)
     assert refused.value.code == "bad-parameter"
+
+
+def test_a_palette_has_each_colour_once_and_a_lock_on_any_of_them_counts():
+    rgb = np.float32([[0.5, 0, 0], [0, 0, 1], [0.5001, 0, 0]])
+    kept = palettes.Palette(rgb, ("a", "b", "c"), (False, False, True), name="p").distinct()
+
+    assert kept.codes().tolist() == [[128, 0, 0], [0, 0, 255]]
+    assert (kept.names, kept.locked, kept.name) == (("a", "b"), (True, False), "p")

@@ -298,6 +298,7 @@ def test_layers_say_what_they_are():
         "opacity": 0.5,
         "group": ["Limner"],
         "exact": True,
+        "of": 0,
         "metadata": {"seed": 1},
     }
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.imaging.regions import Parts, fill_to_nearest, find_regions
+from engine.imaging.regions import COMPLETED, REACHED, Parts, fill_to_nearest, find_regions
 from tests.engine.imaging.line_art import (
     LEFT,
     OUTSIDE,
@@ -135,6 +135,31 @@ def test_a_line_is_closed_straight_before_it_turns():
     bridges = regions_of(lines, gap=30).bridges
     assert bridges[98:103, WALL].any()
     assert bridges[104:107, WALL].any()
+
+
+def test_a_line_erased_beside_a_corner_goes_on():
+    lines = blank()
+    box(lines, 30, 20, 270, 180)
+    segment(lines, (30, 100), (270, 100))
+    segment(lines, (WALL, 20), (WALL, 100))
+    lines[95:106, WALL + 2 : WALL + 18] = 255
+    bridges = regions_of(lines, gap=30).bridges
+    assert (bridges[98:103, WALL + 4 : WALL + 16] == COMPLETED).any()
+    assert not (bridges == REACHED).any()
+
+
+def test_ends_that_must_turn_to_meet_interrupt_no_line():
+    lines = blank()
+    segment(lines, (50, 30), (50, 140))
+    segment(lines, (44, 165), (250, 165))
+    bridges = regions_of(lines, gap=30).bridges
+    assert (bridges == REACHED).any()
+    assert not (bridges == COMPLETED).any()
+
+
+def test_ends_that_face_each_other_meet_over_a_wider_gap():
+    assert apart(regions_of(two_rooms(30), gap=20), LEFT, RIGHT)
+    assert not apart(regions_of(two_rooms(40), gap=20), LEFT, RIGHT)
 
 
 def test_nothing_is_bridged_across_another_line():

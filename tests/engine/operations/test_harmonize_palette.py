@@ -208,7 +208,9 @@ def test_links_that_say_nothing_are_refused(shape):
 
 def test_a_template_draws_hues_together():
     rgb = picture()
-    result = run(rgb, method="template", keep_neutrals=False, keep_skin=False)["picture"].pixels
+    result = run(rgb, method="template", turn=180, keep_neutrals=False, keep_skin=False)[
+        "picture"
+    ].pixels
 
     def least_arc(pixels):
         hsv = cv2.cvtColor(np.clip(pixels[..., :3], 0, 1), cv2.COLOR_RGB2HSV).reshape(-1, 3)

@@ -423,13 +423,15 @@ class Stopwatch:
     """How long the main thread was busy at a stretch.
 
     gaps: between two calls of a 5 ms timer, as the artist feels them. slices: of the docker's own
-    work. Both in ms, with the stage that the docker showed.
+    work. Both as [ms, ms of it in which the system gave the processor to others, stage shown].
     """
 
     running = None
 
     def __init__(self):
-        self.gaps, self.slices, self.last = [], [], time.perf_counter()
+        self.gaps, self.slices, self.last = [], [], _clocks()
+        # To find it takes too long for each tick.
+        self.progress = _widget("limner_progress")
         self.timer = QTimer()
         self.timer.setTimerType(Qt.TimerType.PreciseTimer)
         self.timer.timeout.connect(self._tick)
@@ -444,21 +446,30 @@ class Stopwatch:
         turns.Turns._step = self._step
 
     def _tick(self):
-        now = time.perf_counter()
-        self._note(self.gaps, now - self.last)
+        now = _clocks()
+        self._note(self.gaps, self.last, now)
         self.last = now
 
     def _timed(self, step):
         def timed(own):
-            begun = time.perf_counter()
+            begun = _clocks()
             step(own)
-            self._note(self.slices, time.perf_counter() - begun)
+            self._note(self.slices, begun, _clocks())
 
         return timed
 
-    @staticmethod
-    def _note(where, seconds):
-        where.append([round(1000 * seconds, 1), _widget("limner_progress").text()])
+    def _note(self, where, begun, ended):
+        passed, without = (round(1000 * (ended[i] - begun[i]), 1) for i in (0, 1))
+        where.append([passed, without, self.progress.text()])
+
+
+def _clocks():
+    """Seconds: the time, and how long this thread waited for a processor, where Linux tells."""
+    try:
+        waited = int(Path("/proc/thread-self/schedstat").read_text().split()[1]) / 1e9
+    except OSError:
+        waited = 0.0
+    return time.perf_counter(), waited
 
 
 def start_stopwatch():
@@ -466,7 +477,11 @@ def start_stopwatch():
 
 
 def stop_stopwatch():
-    """The longest gaps and slices."""
+    """The longest gaps and slices, by the time in which the thread had a processor or waited."""
     watch = Stopwatch.running
     watch.stop()
-    return {kind: sorted(getattr(watch, kind), reverse=True)[:10] for kind in ("gaps", "slices")}
+
+    def own(entry):
+        return entry[1] - entry[0]
+
+    return {kind: sorted(getattr(watch, kind), key=own)[:10] for kind in ("gaps", "slices")}
