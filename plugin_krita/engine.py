@@ -38,14 +38,14 @@ class Read:
 class Request(NamedTuple):
     """A job: what to run on which pixels.
 
-    links: swatches that the artist changed. own_mask: whether the mask is the primary layer's own
-    coverage. live: whether the result is for the docker's eyes, for now.
+    links: swatches of each picture, where the artist changed any. own_mask: whether the mask is the
+    primary layer's own coverage. live: whether the result is for the docker's eyes, for now.
     """
 
     operation: catalog.Operation
     params: Dict[str, Any]
     read: Read
-    links: Optional[Pixels]
+    links: Sequence[Pixels]
     canvas: Sequence[int]
     own_mask: bool = False
     live: bool = False
@@ -56,8 +56,8 @@ class Answer(NamedTuple):
 
     notes: what the operation says. lines_mode: how the primary layer has to blend so that what lies
     under it is seen. pictures: of each variant, by number, where there are several. picture and
-    before: of the whole with the result and without, where the request was live. swatches: main
-    colours, where the operation gives any.
+    before: of the whole with the result and without, where the request was live and on one picture.
+    swatches: main colours by number of the picture, where the operation gives any.
     """
 
     layers: List[Drawn]
@@ -67,7 +67,11 @@ class Answer(NamedTuple):
     pictures: Dict[int, QImage]
     picture: Optional[QImage]
     before: Optional[QImage]
-    swatches: Optional[Swatches]
+    swatches: Dict[int, Swatches]
+
+    def of(self, picture: int) -> "Answer":
+        """What came of one picture of a set."""
+        return self._replace(layers=[layer for layer in self.layers if layer.of == picture])
 
 
 class Engine(QObject):
@@ -145,7 +149,7 @@ class Engine(QObject):
         read = request.read
         if not read.planes:
             read.planes = [self._plane(request, pixels) for pixels in read.pixels]
-        links = [] if request.links is None else [pack(request.links, None)]
+        links = [pack(pixels, None) for pixels in request.links]
         self._say("Starting" if not self.device else "Working")
         tell(0.0, "Starting the engine" if not self.device else "Waiting for the engine")
         with self._client() as client:
@@ -164,17 +168,18 @@ class Engine(QObject):
         tell(1.0, "Preparing the layers")
         drawn = [plane for plane in result.planes if not _is_palette(plane)]
         layers = [unpack(p, Format.of(p, profiles.name(p.icc))) for p in drawn]
-        notes = [str(p.attributes.get("metadata", {}).get("note", "")) for p in drawn]
         lines, mode = read.pixels[0], "normal"
+        pages = [pixels.name for pixels in read.pixels if pixels.role == lines.role]
         if request.operation.works_on_line_art and is_paper(lines):
             mode = str(drawn[0].attributes.get("metadata", {}).get("lines", "multiply"))
         pictures = {} if request.live else thumbnails.of_variants(layers, lines, mode)
-        picture = thumbnails.of_first(layers, lines, mode) if request.live else None
-        before = thumbnails.of_first([], lines, "normal") if request.live else None
-        palettes = [Swatches.of_plane(plane) for plane in result.planes if _is_palette(plane)]
-        swatches = palettes[0] if palettes else None
+        # Of a set the engine's own preview shows all pictures.
+        alone = request.live and len(pages) == 1
+        picture = thumbnails.of_first(layers, lines, mode) if alone else None
+        before = thumbnails.of_first([], lines, "normal") if alone else None
+        swatches = {_of(p): Swatches.of_plane(p) for p in result.planes if _is_palette(p)}
         self._say("")
-        said = [note for note in notes if note]
+        said = _notes(drawn, pages)
         return Answer(layers, result.report, said, mode, pictures, picture, before, swatches)
 
     def _plane(self, request: Request, pixels: Pixels) -> Plane:
@@ -217,6 +222,19 @@ def _wanted(operation: catalog.Operation) -> List[str]:
         return [operation.outputs[0].role]
     kinds = LAYER_KINDS if operation.links is None else (*LAYER_KINDS, PALETTE)
     return [output.role for output in operation.outputs if output.kind in kinds]
+
+
+def _notes(planes: Sequence[Plane], pages: Sequence[str]) -> List[str]:
+    """What the operation says; of a set (pages: the pictures' names) with what it is said of."""
+    said = [(p, str(p.attributes.get("metadata", {}).get("note", ""))) for p in planes]
+    if len(pages) == 1:
+        return [note for _, note in said if note]
+    return [f"“{pages[_of(plane)]}”: {note}" for plane, note in said if note]
+
+
+def _of(plane: Plane) -> int:
+    """Number of the picture that a result is of."""
+    return int(plane.attributes.get("of", 0))
 
 
 def _is_palette(plane: Plane) -> bool:

@@ -1,0 +1,213 @@
+"""Operations on a set of pictures in a real Krita: several layers, each with its own result."""
+
+import shutil
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.job import Cache
+from engine.run import run_operation
+from ipc.planes import Plane
+from tests.plugin_krita.conftest import Krita
+from tests.plugin_krita.documents import SIZE, SRGB, bgra, names, new_document, plane, undo
+
+pytestmark = [pytest.mark.editors, pytest.mark.timeout(900)]
+
+COLOURS = {
+    "Sand": ((214, 180, 120), (90, 130, 170), (120, 70, 50)),
+    "Sea": ((60, 110, 160), (200, 190, 130), (40, 70, 60)),
+    "Sky": ((120, 170, 220), (230, 200, 150), (150, 90, 70)),
+}
+"""The layers from the lowest to the topmost, and the colours of their bands."""
+SET = ("Sky", "Sea", "Sand")
+
+
+def picture(name: str, size: int = SIZE) -> np.ndarray:
+    """Bands of a layer's colours, a little uneven, RGBA; the topmost layers leave a part open."""
+    pixels = np.full((size, size, 4), 255, np.uint8)
+    bands = np.array(COLOURS[name])[np.arange(size) * 3 // size]
+    ramp = np.linspace(-15, 15, size)[None, :, None]
+    pixels[..., :3] = np.rint(bands[:, None] + ramp).clip(0, 255)
+    pixels[:, : SET[::-1].index(name) * size // 3, 3] = 0
+    return pixels
+
+
+def open_set(krita: Krita, size: int = SIZE) -> None:
+    """A document with three layers, selected in the layer list, and the docker beside them."""
+    new_document(krita, size, "RGBA", "U8", SRGB)
+    krita.rename("Background", "Sand")
+    for name in ("Sea", "Sky"):
+        krita.add_layer(name, "paintlayer")
+        krita.wait_until(lambda name=name: krita.active_layer() == name)
+    for name in SET:
+        krita.paint(name, bgra(picture(name, size)))
+    krita.choose("limner_operation", "Recolor set")
+    select(krita, *SET)
+
+
+def select(krita: Krita, *layers: str) -> None:
+    krita.select_layers(*layers)
+    krita.wait_until(lambda: krita.selected_layers() == sorted(layers))
+
+
+def from_engine(*layers: str, mask: np.ndarray | None = None, **params: object) -> list[np.ndarray]:
+    """The engine's own answer to the set: a picture for each layer."""
+    planes = [plane("image", picture(name)) for name in layers]
+    if mask is not None:
+        planes.append(plane("mask", mask[..., None], None))
+    results, _ = run_operation(
+        "recolor",
+        params,
+        planes,
+        (SIZE, SIZE),
+        cache=Cache(0),
+        on_progress=lambda *_: None,
+        cancelled=threading.Event(),
+    )
+    return [pixels_of(result) for result in results if result.role == "picture"]
+
+
+def pixels_of(found: Plane) -> np.ndarray:
+    return np.frombuffer(found.data, np.uint8).reshape(SIZE, SIZE, 4)
+
+
+def order(*layers: str, over: tuple[str, ...] = SET) -> list[str]:
+    """The layer list where each of `layers` has its result above it; paths of twins are equal."""
+    found = []
+    for name in over:
+        if name in layers:
+            found += ["Recolor set", f"Recolor set/{name} recolored"]
+        found.append(name)
+    return found
+
+
+def results(krita: Krita) -> list[np.ndarray]:
+    """The pixels of all results, the topmost first."""
+    file = krita.folder / "pixels.raw"
+    count = krita.read_all(" recolored", str(file))
+    data = np.frombuffer(file.read_bytes(), np.uint8).reshape(count, SIZE, SIZE, 4)
+    return [bgra(pixels) for pixels in data]
+
+
+def same(found: list[np.ndarray], wanted: list[np.ndarray]) -> bool:
+    return len(found) == len(wanted) and all(map(np.array_equal, found, wanted))
+
+
+def looks(krita: Krita, shots: Path, name: str) -> None:
+    krita.grab_window(str(krita.folder / "window.png"))
+    shutil.copy(krita.folder / "window.png", shots / f"{name}.png")
+
+
+def test_each_selected_layer_gets_its_result_above_it(krita: Krita, shots: Path) -> None:
+    open_set(krita)
+    krita.wait_until(lambda: krita.value("limner_input_image") == "3 layers: Sky, Sea, Sand")
+
+    said = krita.run()
+
+    assert names(krita) == order(*SET), said
+    wanted = from_engine(*SET)
+    assert same(results(krita), wanted)
+    assert not any(np.array_equal(w, picture(n)) for w, n in zip(wanted, SET, strict=True))
+    assert all(np.array_equal(bgra(krita.pixels(name, SIZE)), picture(name)) for name in SET)
+    assert said.startswith("Recolor set: 3 layers, each above its own, ")
+    assert said.endswith("Undo 3 times to remove the results.")
+    assert krita.selected_layers() == sorted(SET)
+    looks(krita, shots, "recolor set")
+    undo(krita, 3)
+    assert names(krita) == list(SET)
+    undo(krita, 3, "edit_redo")
+    assert names(krita) == order(*SET)
+    assert same(results(krita), wanted)
+
+
+def test_running_again_replaces_all_results(krita: Krita) -> None:
+    open_set(krita)
+    krita.run()
+    krita.set_value("limner_parameter_strength", 40)
+
+    said = krita.run()
+
+    assert names(krita) == order(*SET), said
+    assert same(results(krita), from_engine(*SET, strength=40.0))
+    assert said.endswith("Undo 3 times to remove the results, 4 times for all of it.")
+    undo(krita, 3)
+    assert names(krita) == list(SET)
+    undo(krita)
+    assert same(results(krita), from_engine(*SET))
+
+
+def test_results_that_are_selected_too_are_no_pictures(krita: Krita) -> None:
+    open_set(krita)
+    krita.run()
+    krita.trigger("select_all_layers")
+    krita.wait_until(lambda: len(krita.selected_layers()) > len(SET))
+
+    krita.run()
+
+    assert names(krita) == order(*SET)
+    assert same(results(krita), from_engine(*SET))
+
+
+def test_an_edited_result_stays_and_the_others_are_replaced(krita: Krita) -> None:
+    open_set(krita)
+    krita.run()
+    # The topmost of the twins.
+    krita.rename("Recolor set/Sky recolored", "Mine")
+
+    said = krita.run()
+
+    assert "You edited the last result" in said
+    found = names(krita)
+    assert sorted(found) == sorted([*order(*SET), "Recolor set", "Recolor set/Mine"])
+    assert found[-6:] == order("Sea", "Sand", over=("Sea", "Sand"))
+
+
+def test_two_of_the_layers_leave_the_third_alone(krita: Krita) -> None:
+    open_set(krita)
+    select(krita, "Sea", "Sand")
+
+    krita.run()
+
+    assert names(krita) == order("Sea", "Sand")
+    assert same(results(krita), from_engine("Sea", "Sand"))
+
+
+def test_one_layer_alone_gets_the_engines_word(krita: Krita) -> None:
+    open_set(krita)
+    select(krita, "Sea")
+    krita.wait_until(lambda: krita.value("limner_input_image") == "Sea (automatic)")
+
+    said = krita.run()
+
+    assert names(krita) == order("Sea")
+    assert "1 layer above “Sea”" in said
+    assert "One picture alone has nothing to share its colours with" in said
+    assert said.endswith("Undo once to remove the result.")
+
+
+def test_the_selection_limits_all_results(krita: Krita) -> None:
+    open_set(krita)
+    krita.select(0, 0, SIZE, SIZE // 2)
+
+    krita.run()
+
+    mask = np.zeros((SIZE, SIZE), np.uint8)
+    mask[: SIZE // 2] = 255
+    wanted = from_engine(*SET, mask=mask)
+    assert same(results(krita), wanted)
+    assert np.array_equal(wanted[0][SIZE // 2 :], picture("Sky")[SIZE // 2 :])
+
+
+def test_cancel_leaves_the_layers_as_they_were(krita: Krita) -> None:
+    open_set(krita, 3000)
+    before = krita.tree()
+
+    assert krita.click("limner_run")
+    krita.wait_until_at_work()
+    assert krita.click("limner_cancel")
+
+    assert krita.finish() == "Cancelled. The picture is as it was."
+    assert krita.tree() == before
+    assert krita.selected_layers() == sorted(SET)
