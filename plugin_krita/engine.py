@@ -27,12 +27,14 @@ PALETTE = "palette"
 class Read:
     """What was read of a document's layers, for one job or several.
 
-    pixels: the primary input first. planes: the same, once they were packed.
+    pixels: the primary input first. planes: the same, once they were packed. before: what the
+    primary one looks like, once a live job is done.
     """
 
     def __init__(self, pixels: Sequence[Pixels]) -> None:
         self.pixels = pixels
         self.planes: Sequence[Plane] = ()
+        self.before: Optional[QImage] = None
 
 
 class Request(NamedTuple):
@@ -55,9 +57,9 @@ class Answer(NamedTuple):
     """What came of a job.
 
     notes: what the operation says. lines_mode: how the primary layer has to blend so that what lies
-    under it is seen. pictures: of each variant, by number, where there are several. picture and
-    before: of the whole with the result and without, where the request was live and on one picture.
-    swatches: main colours by number of the picture, where the operation gives any.
+    under it is seen. pictures: of each variant, by number, where there are several. picture: of the
+    whole, where the request was live and no preview is as good. swatches: main colours by number of
+    the picture, where the operation gives any.
     """
 
     layers: List[Drawn]
@@ -66,7 +68,6 @@ class Answer(NamedTuple):
     lines_mode: str
     pictures: Dict[int, QImage]
     picture: Optional[QImage]
-    before: Optional[QImage]
     swatches: Dict[int, Swatches]
 
     def of(self, picture: int) -> "Answer":
@@ -150,6 +151,12 @@ class Engine(QObject):
         if not read.planes:
             read.planes = [self._plane(request, pixels) for pixels in read.pixels]
         links = [pack(pixels, None) for pixels in request.links]
+        previews: List[Plane] = []
+
+        def preview(plane: Plane) -> None:
+            previews.append(plane)
+            show(plane)
+
         self._say("Starting" if not self.device else "Working")
         tell(0.0, "Starting the engine" if not self.device else "Waiting for the engine")
         with self._client() as client:
@@ -161,7 +168,7 @@ class Engine(QObject):
                 [*read.planes, *links],
                 (request.canvas[0], request.canvas[1]),
                 on_progress=tell,
-                on_preview=show,
+                on_preview=preview,
                 cancelled=cancelled,
                 outputs=_wanted(request.operation),
             )
@@ -173,14 +180,16 @@ class Engine(QObject):
         if request.operation.works_on_line_art and is_paper(lines):
             mode = str(drawn[0].attributes.get("metadata", {}).get("lines", "multiply"))
         pictures = {} if request.live else thumbnails.of_variants(layers, lines, mode)
-        # Of a set the engine's own preview shows all pictures.
-        alone = request.live and len(pages) == 1
-        picture = thumbnails.of_first(layers, lines, mode) if alone else None
-        before = thumbnails.of_first([], lines, "normal") if alone else None
+        picture = None
+        # A picture's preview is the whole of it already.
+        if request.live and not (previews and request.operation.outputs[0].kind == "picture"):
+            picture = thumbnails.of_first(layers, lines, mode)
+        if request.live and read.before is None and len(pages) == 1:
+            read.before = thumbnails.of_first([], lines, "normal")
         swatches = {_of(p): Swatches.of_plane(p) for p in result.planes if _is_palette(p)}
         self._say("")
         said = _notes(drawn, pages)
-        return Answer(layers, result.report, said, mode, pictures, picture, before, swatches)
+        return Answer(layers, result.report, said, mode, pictures, picture, swatches)
 
     def _plane(self, request: Request, pixels: Pixels) -> Plane:
         """What travels of a layer; of one that is a mask, its coverage. Raises LimnerError."""

@@ -72,7 +72,7 @@ class Live(QObject):
     @property
     def before(self) -> Optional[QImage]:
         """What the picture looks like as it is, once there is a result."""
-        return None if self.job is None or self.job.answer is None else self.job.answer.before
+        return None if self.job is None else self.job.read.before
 
     @property
     def is_current(self) -> bool:

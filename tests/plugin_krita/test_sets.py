@@ -16,9 +16,9 @@ from tests.plugin_krita.documents import SIZE, SRGB, bgra, names, new_document, 
 pytestmark = [pytest.mark.editors, pytest.mark.timeout(900)]
 
 COLOURS = {
-    "Sand": ((214, 180, 120), (90, 130, 170), (120, 70, 50)),
-    "Sea": ((60, 110, 160), (200, 190, 130), (40, 70, 60)),
-    "Sky": ((120, 170, 220), (230, 200, 150), (150, 90, 70)),
+    "Sand": ((214, 180, 120), (70, 120, 190), (150, 70, 40)),
+    "Sea": ((40, 110, 150), (210, 180, 90), (170, 60, 70)),
+    "Sky": ((120, 160, 230), (230, 190, 150), (190, 90, 50)),
 }
 """The layers from the lowest to the topmost, and the colours of their bands."""
 SET = ("Sky", "Sea", "Sand")
@@ -43,13 +43,14 @@ def open_set(krita: Krita, size: int = SIZE) -> None:
         krita.wait_until(lambda name=name: krita.active_layer() == name)
     for name in SET:
         krita.paint(name, bgra(picture(name, size)))
+    krita.show_docker(300)
     krita.choose("limner_operation", "Recolor set")
     select(krita, *SET)
 
 
 def select(krita: Krita, *layers: str) -> None:
     krita.select_layers(*layers)
-    krita.wait_until(lambda: krita.selected_layers() == sorted(layers))
+    krita.wait_until(lambda: krita.selected_layers() == sorted(layers), 20)
 
 
 def from_engine(*layers: str, mask: np.ndarray | None = None, **params: object) -> list[np.ndarray]:
@@ -96,13 +97,15 @@ def same(found: list[np.ndarray], wanted: list[np.ndarray]) -> bool:
 
 
 def looks(krita: Krita, shots: Path, name: str) -> None:
-    krita.grab_window(str(krita.folder / "window.png"))
-    shutil.copy(krita.folder / "window.png", shots / f"{name}.png")
+    for part, grab in (("window", krita.grab_window), ("docker", krita.grab)):
+        file = krita.folder / f"{part}.png"
+        grab(str(file))
+        shutil.copy(file, shots / f"{name} {part}.png")
 
 
 def test_each_selected_layer_gets_its_result_above_it(krita: Krita, shots: Path) -> None:
     open_set(krita)
-    krita.wait_until(lambda: krita.value("limner_input_image") == "3 layers: Sky, Sea, Sand")
+    krita.wait_until(lambda: krita.value("limner_input_image") == "3 layers: Sky, Sea, Sand", 20)
 
     said = krita.run()
 
@@ -142,7 +145,7 @@ def test_results_that_are_selected_too_are_no_pictures(krita: Krita) -> None:
     open_set(krita)
     krita.run()
     krita.trigger("select_all_layers")
-    krita.wait_until(lambda: len(krita.selected_layers()) > len(SET))
+    krita.wait_until(lambda: len(krita.selected_layers()) > len(SET), 20)
 
     krita.run()
 
@@ -177,7 +180,7 @@ def test_two_of_the_layers_leave_the_third_alone(krita: Krita) -> None:
 def test_one_layer_alone_gets_the_engines_word(krita: Krita) -> None:
     open_set(krita)
     select(krita, "Sea")
-    krita.wait_until(lambda: krita.value("limner_input_image") == "Sea (automatic)")
+    krita.wait_until(lambda: krita.value("limner_input_image") == "Sea (automatic)", 20)
 
     said = krita.run()
 

@@ -7,8 +7,8 @@ from krita import Krita, ManagedColor, Palette, Selection
 from limner import turns
 
 if int(Krita.instance().version().split(".")[0]) >= 6:
-    from PyQt6.QtCore import QByteArray, QEventLoop, QRegularExpression, Qt, QTimer
-    from PyQt6.QtGui import QColor, QContextMenuEvent
+    from PyQt6.QtCore import QByteArray, QEvent, QEventLoop, QPointF, QRegularExpression, Qt, QTimer
+    from PyQt6.QtGui import QColor, QContextMenuEvent, QMouseEvent
     from PyQt6.QtTest import QTest
     from PyQt6.QtWidgets import (
         QApplication,
@@ -20,8 +20,8 @@ if int(Krita.instance().version().split(".")[0]) >= 6:
         QWidget,
     )
 else:
-    from PyQt5.QtCore import QByteArray, QEventLoop, QRegularExpression, Qt, QTimer
-    from PyQt5.QtGui import QColor, QContextMenuEvent
+    from PyQt5.QtCore import QByteArray, QEvent, QEventLoop, QPointF, QRegularExpression, Qt, QTimer
+    from PyQt5.QtGui import QColor, QContextMenuEvent, QMouseEvent
     from PyQt5.QtTest import QTest
     from PyQt5.QtWidgets import (
         QApplication,
@@ -464,20 +464,10 @@ def drag_swatch(number, below, onto):
     """Drags a swatch onto one of the lower row."""
     pairs, button = _widget("limner_swatches"), Qt.MouseButton.LeftButton
     QTest.mousePress(pairs, button, pos=_swatch(number, below))
-    QTest.mouseMove(pairs, _swatch(onto, True))
-    # Without a window manager Qt sends a move that is no press; so it is sent as a drag.
-    pairs.mouseMoveEvent(_Move(_swatch(onto, True)))
+    # QTest moves the pointer alone, and without a window manager no widget hears of it.
+    move = QEvent.Type.MouseMove, QPointF(_swatch(onto, True)), button, button
+    QApplication.sendEvent(pairs, QMouseEvent(*move, Qt.KeyboardModifier.NoModifier))
     QTest.mouseRelease(pairs, button, pos=_swatch(onto, True))
-
-
-class _Move:
-    """As much of a mouse event as a drag looks at."""
-
-    def __init__(self, place):
-        self._place = place
-
-    def pos(self):
-        return self._place
 
 
 def try_colour(code):
