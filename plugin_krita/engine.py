@@ -183,7 +183,8 @@ class Engine(QObject):
         picture = None
         # A picture's preview is the whole of it already.
         if request.live and not (previews and request.operation.outputs[0].kind == "picture"):
-            picture = thumbnails.of_first(layers, lines, mode)
+            first = [layer for layer in layers if not layer.of]
+            picture = thumbnails.of_first(first, lines, mode)
         if request.live and read.before is None and len(pages) == 1:
             read.before = thumbnails.of_first([], lines, "normal")
         swatches = {_of(p): Swatches.of_plane(p) for p in result.planes if _is_palette(p)}

@@ -234,9 +234,9 @@ class Job(QObject):
         side = "under" if operation.works_on_line_art else "above"
         count = _layers(sum(prepared.layers for prepared in made))
         count = f"{len(state.variants)} variants" if state.variants else count
-        where = f"{side} {name}" if len(made) == 1 else f"each {side} its own"
+        where = f" {side} {name}" if len(made) == 1 else f", each {side} its own"
         remarks += [EDITED] if kept else []
-        return Placed(f"{count} {where}", steps, remarks, len(made))
+        return Placed(count + where, steps, remarks, len(made))
 
     def _put_mask(self, answer: Answer) -> Generator[Optional[int], None, Placed]:
         state, operation, primary = self._state, self._operation, self._sources[0].key

@@ -156,15 +156,14 @@ def test_results_that_are_selected_too_are_no_pictures(krita: Krita) -> None:
 def test_an_edited_result_stays_and_the_others_are_replaced(krita: Krita) -> None:
     open_set(krita)
     krita.run()
-    # The topmost of the twins.
-    krita.rename("Recolor set/Sky recolored", "Mine")
+    krita.rename("Recolor set/Sand recolored", "Mine")
 
     said = krita.run()
 
     assert "You edited the last result" in said
     found = names(krita)
     assert sorted(found) == sorted([*order(*SET), "Recolor set", "Recolor set/Mine"])
-    assert found[-6:] == order("Sea", "Sand", over=("Sea", "Sand"))
+    assert found[:6] == order("Sky", "Sea", over=("Sky", "Sea"))
 
 
 def test_two_of_the_layers_leave_the_third_alone(krita: Krita) -> None:
