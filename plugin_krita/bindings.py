@@ -79,6 +79,7 @@ class DocumentState:
         self.variants: List[Variant] = []
         self._last_primary = ""
         self._last_set: List[str] = []
+        self._strip_of = ""
         self._restore(bytes(document.annotation(ANNOTATION)))
 
     def save(self) -> None:
@@ -158,13 +159,29 @@ class DocumentState:
 
     @property
     def strip(self) -> Optional[Swatches]:
-        """The operation's swatches for the picture that is its primary input."""
-        layer = self.primary() if self.operation.links is not None else None
-        return None if layer is None else self._strips().get(key_of(layer))
+        """The operation's swatches for the picture that is its primary input, or for `strip_of`."""
+        return self._strips().get(self.strip_of)
+
+    @property
+    def strip_of(self) -> str:
+        """The id of the layer of which the swatches are shown; empty where there are none."""
+        keys, layer = [key for key, _ in self.palettes()], self.primary()
+        wanted = (self._strip_of, key_of(layer) if layer is not None else "", *keys)
+        return next((key for key in wanted if key in keys), "")
+
+    def look_at(self, key: str) -> None:
+        """Has the swatches of that picture of a set be shown."""
+        self._strip_of = key
+
+    def palettes(self) -> List[Tuple[str, str]]:
+        """Ids and names of the pictures of which there are swatches."""
+        keys = self.pictures() if self.operation.links is not None else []
+        found = [(key, node_of(self.document, key)) for key in keys if key in self._strips()]
+        return [(key, node.name()) for key, node in found if node is not None]
 
     def set_strip(self, strip: Swatches) -> None:
         """Takes what the artist made of them."""
-        self._strips()[key_of(self.primary())] = strip
+        self._strips()[self.strip_of] = strip
 
     def links(self) -> List[Pixels]:
         """Swatches of each picture as inputs, where the artist changed any and all are known."""

@@ -2,6 +2,7 @@
 
 import shutil
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -53,9 +54,15 @@ def select(krita: Krita, *layers: str) -> None:
     krita.wait_until(lambda: krita.selected_layers() == sorted(layers), 20)
 
 
-def from_engine(*layers: str, mask: np.ndarray | None = None, **params: object) -> list[np.ndarray]:
+def from_engine(
+    *layers: str,
+    mask: np.ndarray | None = None,
+    links: Sequence[np.ndarray] = (),
+    **params: object,
+) -> list[np.ndarray]:
     """The engine's own answer to the set: a picture for each layer."""
     planes = [plane("image", picture(name)) for name in layers]
+    planes += [plane("links", swatches, None, "f32") for swatches in links]
     if mask is not None:
         planes.append(plane("mask", mask[..., None], None))
     results, _ = run_operation(
@@ -94,6 +101,16 @@ def results(krita: Krita) -> list[np.ndarray]:
 
 def same(found: list[np.ndarray], wanted: list[np.ndarray]) -> bool:
     return len(found) == len(wanted) and all(map(np.array_equal, found, wanted))
+
+
+def shown_links(krita: Krita) -> np.ndarray:
+    """The palette strip as the engine takes it."""
+    source = krita.exact_swatches()
+    data = np.zeros((2, len(source), 4), np.float32)
+    data[0] = [(*rgb, 1) for rgb in source]
+    for number, *rgb in krita.links():
+        data[1, number] = (*rgb, 1)
+    return data
 
 
 def looks(krita: Krita, shots: Path, name: str) -> None:
@@ -213,3 +230,60 @@ def test_cancel_leaves_the_layers_as_they_were(krita: Krita) -> None:
     assert krita.finish() == "Cancelled. The picture is as it was."
     assert krita.tree() == before
     assert krita.selected_layers() == sorted(SET)
+
+
+def test_each_picture_has_its_own_palette_to_change(krita: Krita, shots: Path) -> None:
+    open_set(krita)
+    krita.run()
+    assert krita.choices("limner_picture") == list(SET)
+    assert krita.value("limner_picture") == "Sky"
+    free = from_engine(*SET)
+    krita.choose("limner_picture", "Sea")
+    sea = krita.swatches()[0]
+    krita.paint_with((31, 157, 138))
+    krita.swatch_menu(0, "Take the foreground colour")
+    looks(krita, shots, "recolor set links")
+    links = []
+    for name in SET:
+        krita.choose("limner_picture", name)
+        assert (krita.swatches()[0] == sea) == (name == "Sea")
+        assert len(krita.links()) == (name == "Sea")
+        links.append(shown_links(krita))
+
+    krita.run()
+
+    wanted = from_engine(*SET, links=links)
+    assert same(results(krita), wanted)
+    assert not np.array_equal(wanted[1], free[1])
+
+
+def test_a_picture_new_to_the_set_gets_its_palette_first(krita: Krita) -> None:
+    open_set(krita)
+    select(krita, "Sky", "Sea")
+    krita.run()
+    krita.paint_with((31, 157, 138))
+    krita.swatch_menu(0, "Take the foreground colour")
+    select(krita, *SET)
+    assert not krita.is_shown("limner_picture") or krita.choices("limner_picture") == ["Sky", "Sea"]
+
+    said = krita.run()
+
+    assert "run again for the colours that you chose" in said
+    assert same(results(krita), from_engine(*SET))
+    assert "run again" not in krita.run()
+    assert not same(results(krita), from_engine(*SET))
+
+
+def test_live_shows_the_whole_set_and_applies_it(krita: Krita, shots: Path) -> None:
+    open_set(krita)
+    assert krita.click("limner_live")
+    krita.wait(lambda state: state["notice"].startswith("Live, "))
+    assert krita.preview(str(krita.folder / "preview.png"))
+    shutil.copy(krita.folder / "preview.png", shots / "recolor set preview.png")
+    assert names(krita) == list(SET)
+    krita.wait_until(krita.is_live_current)
+
+    assert "3 layers, each above its own" in krita.run()
+
+    assert names(krita) == order(*SET)
+    assert same(results(krita), from_engine(*SET))
