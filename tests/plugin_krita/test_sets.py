@@ -287,3 +287,25 @@ def test_live_shows_the_whole_set_and_applies_it(krita: Krita, shots: Path) -> N
 
     assert names(krita) == order(*SET)
     assert same(results(krita), from_engine(*SET))
+
+
+def test_a_group_that_is_selected_with_its_layers_is_one_picture(krita: Krita) -> None:
+    open_set(krita)
+    select(krita, "Sea", "Sand")
+    krita.trigger("create_quick_group")
+    krita.wait_until(lambda: len(names(krita)) == 4, 20)
+    (group,) = {name.split("/")[0] for name in names(krita)} - {"Sky"}
+    krita.trigger("select_all_layers")
+    krita.wait_until(lambda: len(krita.selected_layers()) == 4, 20)
+
+    said = krita.run()
+
+    assert "2 layers, each above its own" in said
+    assert names(krita) == [
+        *order("Sky", over=("Sky",)),
+        "Recolor set",
+        f"Recolor set/{group} recolored",
+        group,
+        f"{group}/Sea",
+        f"{group}/Sand",
+    ]
