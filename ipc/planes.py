@@ -59,7 +59,7 @@ class Plane:
 
     @cached_property
     def digest(self) -> str:
-        """sha256 of the pixels; costs a pass over them, once."""
+        """sha256 of the pixels, which must not change any more; the first call passes over them."""
         return digest_of(self.data)
 
     def describe(self, digest: str) -> Dict[str, Any]:

@@ -160,13 +160,14 @@ class DocumentState:
     @property
     def strip(self) -> Optional[Swatches]:
         """The operation's swatches for the picture that is its primary input, or for `strip_of`."""
-        return self._strips().get(self.strip_of)
+        key = self.strip_of
+        return self._strips()[key] if key else None
 
     @property
     def strip_of(self) -> str:
         """The id of the layer of which the swatches are shown; empty where there are none."""
-        keys, layer = [key for key, _ in self.palettes()], self.primary()
-        wanted = (self._strip_of, key_of(layer) if layer is not None else "", *keys)
+        keys = [key for key, _ in self.palettes()]
+        wanted = (self._strip_of, self._last_primary, *keys)
         return next((key for key in wanted if key in keys), "")
 
     def look_at(self, key: str) -> None:
@@ -297,15 +298,14 @@ class DocumentState:
         key = self.binding(self.operation.primary.role)
         if key == AUTOMATIC:
             self.note_active()
-            if len(self._set()) > 1:
-                return self._set()
+            chosen = self._set() if self.operation.takes_set else []
+            if len(chosen) > 1:
+                return chosen
             key = self._primary_key() or ""
         return [key] if key else []
 
     def _set(self) -> List[str]:
         """The layers last selected, without results and what lies in other ones of them."""
-        if not self.operation.takes_set:
-            return []
         own = {made.group for made in self.made if made.operation == self.operation.id}
         left = self._taken() | set(self._inside(own))
         chosen = [node_of(self.document, key) for key in self._last_set if key not in left]
@@ -316,11 +316,12 @@ class DocumentState:
     def note_active(self) -> None:
         """Remembers the active layer where it can be the primary input: the next may not.
 
-        And the layers selected, as long as the document is in view.
+        For a set the layers selected too, as long as the document is in view.
         """
         if self.binding(self.operation.primary.role) == AUTOMATIC:
-            selected = documents.selected(self.document)
-            self._last_set = [key_of(node) for node in selected] or self._last_set
+            if self.operation.takes_set:
+                selected = documents.selected(self.document)
+                self._last_set = [key_of(node) for node in selected] or self._last_set
             node = _layer_of(self.document.activeNode())
             if node is not None and key_of(node) not in self._taken():
                 self._last_primary = key_of(node)

@@ -76,8 +76,14 @@ def selected(document: Any) -> List[Any]:
     view = None if window is None else window.activeView()
     if view is None or view.document() != document:
         return []
-    chosen = {key_of(node) for node in view.selectedNodes()}
-    return [node for _, node in layers(document) if key_of(node) in chosen]
+    chosen = [node for node in view.selectedNodes() if node.type() in LAYER_TYPES]
+    return sorted(chosen, key=_place)
+
+
+def _place(node: Any) -> Tuple[int, ...]:
+    """What sorts layers from top to bottom, a group before what lies in it."""
+    parent = node.parentNode()
+    return () if parent is None else (*_place(parent), -node.index())
 
 
 def colorize_masks(layer: Any) -> List[Any]:

@@ -116,8 +116,10 @@ def find_earlier(
 
 def remove(state: DocumentState, earlier: List[Made]) -> Generator[Optional[int], None, int]:
     """Removes earlier results, for new ones to take their place; returns the undo steps."""
-    document, steps = state.document, len(earlier)
-    groups = [node_of(document, made.group) for made in earlier]
+    document = state.document
+    found = [node_of(document, made.group) for made in earlier]
+    groups = [group for group in found if group is not None]
+    steps = len(groups)
     if steps > 1:
         steps = yield from remove_together(document, groups)
     elif groups:

@@ -11,7 +11,7 @@ import threading
 import traceback
 from multiprocessing.connection import Connection
 
-from gi.repository import Gegl, Gimp
+from gi.repository import Babl, Gegl, Gimp
 
 LAYER_TYPES = {1: "GRAY_IMAGE", 2: "GRAYA_IMAGE", 3: "RGB_IMAGE", 4: "RGBA_IMAGE"}
 
@@ -190,6 +190,17 @@ def palette(name, colours):
     for number, (red, green, blue) in enumerate(colours):
         made.add_entry(str(number), Gegl.Color.new(f"#{red:02x}{green:02x}{blue:02x}"))
     return made.get_name()
+
+
+def entries(name):
+    """Names and colours of a palette, as hex codes; None where there is no such palette."""
+    found = Gimp.Palette.get_by_name(name)
+    if found is None:
+        return None
+    number = found.get_color_count()
+    colours = [found.get_entry_color(place) for place in range(number)]
+    codes = ["#" + bytes(c.get_bytes(Babl.format("R'G'B' u8")).get_data()).hex() for c in colours]
+    return [(found.get_entry_name(place)[1], code) for place, code in enumerate(codes)]
 
 
 def lock(image, name):
