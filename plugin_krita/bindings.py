@@ -27,6 +27,8 @@ AUTOMATIC_TEXTS = {
 TRANSPARENT = "Transparent strokes of the Colorize Mask"
 COMPOSITE_TEXTS = {"image": "Active layer and below", "mask": "Selection, else the layer"}
 """The same for operations that look at a thing within a picture."""
+SET_TEXT = "Selected layers"
+"""The same of the primary input of operations on a set of pictures."""
 BELOW = "{} and below"
 
 
@@ -76,6 +78,8 @@ class DocumentState:
         self.report: Dict[str, Any] = {}
         self.variants: List[Variant] = []
         self._last_primary = ""
+        self._last_set: List[str] = []
+        self._strip_of = ""
         self._restore(bytes(document.annotation(ANNOTATION)))
 
     def save(self) -> None:
@@ -155,19 +159,43 @@ class DocumentState:
 
     @property
     def strip(self) -> Optional[Swatches]:
-        """The operation's swatches for the picture that is its primary input."""
-        layer = self.primary() if self.operation.links is not None else None
-        return None if layer is None else self._strips().get(key_of(layer))
+        """The operation's swatches for the picture that is its primary input, or for `strip_of`."""
+        key = self.strip_of
+        return self._strips()[key] if key else None
+
+    @property
+    def strip_of(self) -> str:
+        """The id of the layer of which the swatches are shown; empty where there are none."""
+        keys = [key for key, _ in self.palettes()]
+        wanted = (self._strip_of, self._last_primary, *keys)
+        return next((key for key in wanted if key in keys), "")
+
+    def look_at(self, key: str) -> None:
+        """Has the swatches of that picture of a set be shown."""
+        self._strip_of = key
+
+    def palettes(self) -> List[Tuple[str, str]]:
+        """Ids and names of the pictures of which there are swatches."""
+        keys = self.pictures() if self.operation.links is not None else []
+        found = [(key, node_of(self.document, key)) for key in keys if key in self._strips()]
+        return [(key, node.name()) for key, node in found if node is not None]
 
     def set_strip(self, strip: Swatches) -> None:
         """Takes what the artist made of them."""
-        self._strips()[key_of(self.primary())] = strip
+        self._strips()[self.strip_of] = strip
 
-    def links(self) -> Optional[Pixels]:
-        """The swatches as an input, where the artist changed any."""
-        strip = self.strip
+    def links(self) -> List[Pixels]:
+        """Swatches of each picture as inputs, where the artist changed any and all are known."""
         entry = self.operation.links
-        return None if entry is None or not strip or not strip.links else strip.pixels(entry.role)
+        strips = [] if entry is None else [self._strips().get(key) for key in self.pictures()]
+        if not all(strips) or not any(strip.links for strip in strips):
+            return []
+        return [strip.pixels(entry.role) for strip in strips]
+
+    def sent(self) -> Dict[str, Dict[int, Swatch]]:
+        """What `links` has of the artist's choice, by layer."""
+        keys = self.pictures() if self.links() else []
+        return {key: dict(self._strips()[key].links) for key in keys}
 
     def note_swatches(
         self, operation: str, primary: str, answer: Swatches, sent: Dict[int, Swatch]
@@ -198,6 +226,8 @@ class DocumentState:
             return TRANSPARENT
         if entry.kind == "image" and entry is not self.operation.primary:
             return "None"
+        if entry is self.operation.primary and self.operation.takes_set:
+            return SET_TEXT
         own = COMPOSITE_TEXTS if self.operation.works_on_composite else {}
         return own.get(entry.kind) or AUTOMATIC_TEXTS.get(entry.kind, "None")
 
@@ -208,6 +238,10 @@ class DocumentState:
             found = self._automatic(entry)
             if found is None or found == SELECTION:
                 return "None" if found is None else "Selection"
+            keys = self.pictures() if entry is self.operation.primary else []
+            if len(keys) > 1:
+                names = [node_of(self.document, key).name() for key in keys]
+                return f"{len(keys)} layers: {', '.join(names)}"
             return f"{self._name(entry, node_of(self.document, found))} (automatic)"
         if key == NOTHING:
             return "None"
@@ -221,18 +255,16 @@ class DocumentState:
         return BELOW.format(node.name()) if with_below else node.name()
 
     def sources(self) -> List[Source]:
-        """Where the inputs of the next run come from, the primary one first.
+        """Where the inputs of the next run come from, the primary one first; of a set, all of it.
 
         Raises LimnerError missing-input.
         """
         found = []
         for entry in self.operation.inputs:
-            key = self.binding(entry.role)
-            source = self._automatic(entry) if key == AUTOMATIC else key
-            if source not in (None, NOTHING):
-                composite = self.operation.works_on_composite and entry is self.operation.primary
-                found.append(Source(entry.role, source, composite, self._left_out(entry, source)))
-            elif entry.kind == "mask" and entry.required:
+            composite = self.operation.works_on_composite and entry is self.operation.primary
+            keys = self._keys(entry)
+            found += [Source(entry.role, k, composite, self._left_out(entry, k)) for k in keys]
+            if not keys and entry.kind == "mask" and entry.required:
                 raise LimnerError(
                     "missing-input",
                     f"'{self.operation.title}' does not know which part of the picture is meant.",
@@ -240,6 +272,13 @@ class DocumentState:
                 )
         self.operation.check_roles([source.role for source in found])
         return found
+
+    def _keys(self, entry: catalog.Input) -> List[str]:
+        if entry is self.operation.primary:
+            return self.pictures()
+        key = self.binding(entry.role)
+        source = self._automatic(entry) if key == AUTOMATIC else key
+        return [] if source in (None, NOTHING) else [source]
 
     def _left_out(self, entry: catalog.Input, key: str) -> Tuple[str, ...]:
         """Colorize Masks of line art, since they show their colours over the ink."""
@@ -249,14 +288,40 @@ class DocumentState:
         return tuple(key_of(mask) for mask in documents.colorize_masks(node))
 
     def primary(self) -> Any:
-        """The layer of the primary input, or None."""
-        entry = self.operation.primary
-        key = self.binding(entry.role) or self._automatic(entry)
-        return node_of(self.document, key) if key else None
+        """The layer of the primary input, of a set the active one if it can be; or None."""
+        keys = self.pictures()
+        key = self._last_primary if self._last_primary in keys else next(iter(keys), "")
+        return node_of(self.document, key)
+
+    def pictures(self) -> List[str]:
+        """The ids of the primary input's layers: one, or several of a set, the topmost first."""
+        key = self.binding(self.operation.primary.role)
+        if key == AUTOMATIC:
+            self.note_active()
+            chosen = self._set() if self.operation.takes_set else []
+            if len(chosen) > 1:
+                return chosen
+            key = self._primary_key() or ""
+        return [key] if key else []
+
+    def _set(self) -> List[str]:
+        """The layers last selected, without results and what lies in other ones of them."""
+        own = {made.group for made in self.made if made.operation == self.operation.id}
+        left = self._taken() | set(self._inside(own))
+        chosen = [node_of(self.document, key) for key in self._last_set if key not in left]
+        found = [node for node in chosen if node is not None]
+        within = {key_of(child) for node in found for child in _descendants(node)}
+        return [key_of(node) for node in found if key_of(node) not in within]
 
     def note_active(self) -> None:
-        """Remembers the active layer where it can be the primary input: the next may not."""
+        """Remembers the active layer where it can be the primary input: the next may not.
+
+        For a set the layers selected too, as long as the document is in view.
+        """
         if self.binding(self.operation.primary.role) == AUTOMATIC:
+            if self.operation.takes_set:
+                selected = documents.selected(self.document)
+                self._last_set = [key_of(node) for node in selected] or self._last_set
             node = _layer_of(self.document.activeNode())
             if node is not None and key_of(node) not in self._taken():
                 self._last_primary = key_of(node)
@@ -264,8 +329,7 @@ class DocumentState:
     def _automatic(self, entry: catalog.Input) -> Optional[str]:
         """The source of an input that the artist did not bind; None is nothing."""
         if entry.role == self.operation.primary.role:
-            self.note_active()
-            return self._primary_key()
+            return next(iter(self.pictures()), None)
         if entry.kind == "scribbles":
             return self.scribbles_key() or self._colorize_mask_key()
         if entry.role == CLEAR:

@@ -12,7 +12,7 @@ from .inputs import InputForm
 from .ipc import catalog
 from .job import Job, Notice
 from .live import followed
-from .palette_strip import PaletteStrip
+from .palette_strip import PaletteStrip, PictureBox
 from .parameters import MaskPlaceForm, ParameterForm
 from .preview import Preview
 from .qt import (
@@ -98,6 +98,8 @@ class LimnerDocker(DockWidget):
         self._progress.setObjectName("limner_progress")
         self._progress.setRange(0, 1000)
         column.addWidget(self._progress)
+        self._picture = PictureBox(self._look_at)
+        column.addWidget(self._picture)
         self._palette = PaletteStrip(self._set_strip, self._save_palette, _foreground)
         column.addWidget(self._palette)
         self._preview = Preview()
@@ -189,6 +191,8 @@ class LimnerDocker(DockWidget):
         """The swatches of the operation and the picture."""
         state = None if self._document is None else self._session.state(self._document)
         was_hidden = self._palette.isHidden()
+        pictures, shown = ([], "") if state is None else (state.palettes(), state.strip_of)
+        self._picture.show_pictures(pictures, shown)
         self._palette.show_strip(None if state is None else state.strip)
         self._bring_into_view(self._palette, was_hidden)
 
@@ -267,6 +271,10 @@ class LimnerDocker(DockWidget):
             self._session.state(self._document).set_strip(strip)
             self._session.hurry(self._document)
             self._show()
+
+    def _look_at(self, picture: str) -> None:
+        self._session.state(self._document).look_at(picture)
+        self._show()
 
     def _save_palette(self, below: bool) -> None:
         """Asks where to, and saves a row of the strip as it is then."""

@@ -70,6 +70,22 @@ def layers(document: Any, colorize_masks: bool = False) -> List[Tuple[int, Any]]
     ]
 
 
+def selected(document: Any) -> List[Any]:
+    """The layers selected in the layer list, from top to bottom; none of a document out of view."""
+    window = Krita.instance().activeWindow()
+    view = None if window is None else window.activeView()
+    if view is None or view.document() != document:
+        return []
+    chosen = [node for node in view.selectedNodes() if node.type() in LAYER_TYPES]
+    return sorted(chosen, key=_place)
+
+
+def _place(node: Any) -> Tuple[int, ...]:
+    """What sorts layers from top to bottom, a group before what lies in it."""
+    parent = node.parentNode()
+    return () if parent is None else (*_place(parent), -node.index())
+
+
 def colorize_masks(layer: Any) -> List[Any]:
     """The Colorize Masks of a layer and of all that lies in it, from top to bottom."""
     return [node for _, node in _below(layer, 0) if has_strokes(node)]

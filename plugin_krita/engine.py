@@ -40,14 +40,14 @@ class Read:
 class Request(NamedTuple):
     """A job: what to run on which pixels.
 
-    links: swatches that the artist changed. own_mask: whether the mask is the primary layer's own
-    coverage. live: whether the result is for the docker's eyes, for now.
+    links: swatches of each picture, where the artist changed any. own_mask: whether the mask is the
+    primary layer's own coverage. live: whether the result is for the docker's eyes, for now.
     """
 
     operation: catalog.Operation
     params: Dict[str, Any]
     read: Read
-    links: Optional[Pixels]
+    links: Sequence[Pixels]
     canvas: Sequence[int]
     own_mask: bool = False
     live: bool = False
@@ -58,8 +58,8 @@ class Answer(NamedTuple):
 
     notes: what the operation says. lines_mode: how the primary layer has to blend so that what lies
     under it is seen. pictures: of each variant, by number, where there are several. picture: of the
-    whole, where the request was live and no preview is as good. swatches: main colours, where the
-    operation gives any.
+    whole, where the request was live and no preview is as good. swatches: main colours by number of
+    the picture, where the operation gives any.
     """
 
     layers: List[Drawn]
@@ -68,7 +68,11 @@ class Answer(NamedTuple):
     lines_mode: str
     pictures: Dict[int, QImage]
     picture: Optional[QImage]
-    swatches: Optional[Swatches]
+    swatches: Dict[int, Swatches]
+
+    def of(self, picture: int) -> "Answer":
+        """What came of one picture of a set."""
+        return self._replace(layers=[layer for layer in self.layers if layer.of == picture])
 
 
 class Engine(QObject):
@@ -146,7 +150,7 @@ class Engine(QObject):
         read = request.read
         if not read.planes:
             read.planes = [self._plane(request, pixels) for pixels in read.pixels]
-        links = [] if request.links is None else [pack(request.links, None)]
+        links = [pack(pixels, None) for pixels in request.links]
         previews: List[Plane] = []
 
         def preview(plane: Plane) -> None:
@@ -171,21 +175,21 @@ class Engine(QObject):
         tell(1.0, "Preparing the layers")
         drawn = [plane for plane in result.planes if not _is_palette(plane)]
         layers = [unpack(p, Format.of(p, profiles.name(p.icc))) for p in drawn]
-        notes = [str(p.attributes.get("metadata", {}).get("note", "")) for p in drawn]
         lines, mode = read.pixels[0], "normal"
+        pages = [pixels.name for pixels in read.pixels if pixels.role == lines.role]
         if request.operation.works_on_line_art and is_paper(lines):
             mode = str(drawn[0].attributes.get("metadata", {}).get("lines", "multiply"))
         pictures = {} if request.live else thumbnails.of_variants(layers, lines, mode)
         picture = None
         # A picture's preview is the whole of it already.
         if request.live and not (previews and request.operation.outputs[0].kind == "picture"):
-            picture = thumbnails.of_first(layers, lines, mode)
-        if request.live and read.before is None:
+            first = [layer for layer in layers if not layer.of]
+            picture = thumbnails.of_first(first, lines, mode)
+        if request.live and read.before is None and len(pages) == 1:
             read.before = thumbnails.of_first([], lines, "normal")
-        palettes = [Swatches.of_plane(plane) for plane in result.planes if _is_palette(plane)]
-        swatches = palettes[0] if palettes else None
+        swatches = {_of(p): Swatches.of_plane(p) for p in result.planes if _is_palette(p)}
         self._say("")
-        said = [note for note in notes if note]
+        said = _notes(drawn, pages)
         return Answer(layers, result.report, said, mode, pictures, picture, swatches)
 
     def _plane(self, request: Request, pixels: Pixels) -> Plane:
@@ -228,6 +232,19 @@ def _wanted(operation: catalog.Operation) -> List[str]:
         return [operation.outputs[0].role]
     kinds = LAYER_KINDS if operation.links is None else (*LAYER_KINDS, PALETTE)
     return [output.role for output in operation.outputs if output.kind in kinds]
+
+
+def _notes(planes: Sequence[Plane], pages: Sequence[str]) -> List[str]:
+    """What the operation says; of a set (pages: the pictures' names) with what it is said of."""
+    said = [(p, str(p.attributes.get("metadata", {}).get("note", ""))) for p in planes]
+    if len(pages) == 1:
+        return [note for _, note in said if note]
+    return [f"“{pages[_of(plane)]}”: {note}" for plane, note in said if note]
+
+
+def _of(plane: Plane) -> int:
+    """Number of the picture that a result is of."""
+    return int(plane.attributes.get("of", 0))
 
 
 def _is_palette(plane: Plane) -> bool:

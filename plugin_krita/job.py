@@ -4,8 +4,8 @@ import threading
 import time
 from typing import Generator, List, NamedTuple, Optional
 
+from . import commands, masks, result
 from . import document as documents
-from . import masks, result
 from .bindings import DocumentState
 from .document import SELECTION, Source
 from .engine import Answer, Engine, Read, Request
@@ -38,11 +38,15 @@ NOW_BLENDS = {
 
 
 class Placed(NamedTuple):
-    """What was put into the document, and the undo steps that it took."""
+    """What was put into the document, and the undo steps that it took.
+
+    last: how many of these, the last ones, added what is seen of it.
+    """
 
     what: str
     steps: int
     remarks: List[str]
+    last: int = 1
 
 
 class Job(QObject):
@@ -77,7 +81,9 @@ class Job(QObject):
         self._operation, self._params = state.operation, state.values()
         self._sources, self._mask_place = state.sources(), state.mask_place
         self._links = state.links()
-        self._sent = {} if self._links is None else dict(state.strip.links)
+        self._sent = state.sent()
+        role = self._operation.primary.role
+        self._pictures = [source.key for source in self._sources if source.role == role]
         self._remarks: List[str] = []
         self._cancelled = threading.Event()
         self._over = False
@@ -162,9 +168,9 @@ class Job(QObject):
         if self._over:
             return
         self.answer = answer
-        if answer.swatches is not None:
-            primary, operation = self._sources[0].key, self._operation.id
-            self._state.note_swatches(operation, primary, answer.swatches, self._sent)
+        for number, swatches in answer.swatches.items():
+            layer, operation = self._pictures[number], self._operation.id
+            self._state.note_swatches(operation, layer, swatches, self._sent.get(layer, {}))
         if self.live:
             seconds = time.monotonic() - self._begun
             words = [f"Live, {seconds:.1f} s. Apply puts it into the picture.", *answer.notes]
@@ -184,47 +190,53 @@ class Job(QObject):
             *placed.remarks,
             *self._remarks,
             self._left_behind,
-            "Undo once to remove the result"
-            + (f", {placed.steps} times for all of it." if placed.steps > 1 else "."),
+            _undo_words(placed),
         ]
         self._end(Notice("result", " ".join(word for word in words if word)))
 
     @property
     def _left_behind(self) -> str:
-        """A word about swatches that the artist changed for another layer."""
+        """A word about swatches that the artist changed and that had no effect."""
         strips = self._state.swatches.get(self._operation.id, {})
-        if self._sources[0].key in strips and strips[self._sources[0].key].links:
-            return ""
-        for key, strip in strips.items():
+        chosen = [key for key, strip in strips.items() if strip.links]
+        if any(key in self._pictures for key in chosen):
+            words = "New pictures have their palette now: run again for the colours that you chose."
+            return "" if self._sent else words
+        for key in chosen:
             layer = documents.node_of(self._state.document, key)
-            if strip.links and layer is not None and key != self._sources[0].key:
+            if layer is not None:
                 return f"The colours that you chose stay with “{layer.name()}”."
         return ""
 
     def _put_layers(self, answer: Answer) -> Generator[Optional[int], None, Placed]:
-        state, operation, primary = self._state, self._operation, self._sources[0].key
-        prepared = yield from result.prepare(state, operation, answer)
-        earlier, edited = yield from result.find_earlier(state, operation, primary)
-        steps = yield from result.make_room(state, operation, primary)
+        state, operation, name = self._state, self._operation, self._primary_name()
+        made, replaced, kept = [], [], False
+        for number, layer in enumerate(self._pictures):
+            prepared = yield from result.prepare(state, operation, answer.of(number))
+            earlier, edited = yield from result.find_earlier(state, operation, layer)
+            made.append(prepared)
+            replaced += [earlier] if earlier is not None and not edited else []
+            kept = kept or edited
+        steps = yield from result.make_room(state, operation, self._pictures[0])
         self._begin_to_write()
-        set_mode, placing = yield from result.place(
-            state,
-            operation,
-            primary,
-            prepared,
-            replaced=None if edited else earlier,
-            lines_mode=answer.lines_mode,
-        )
-        state.variants = prepared.variants
+        selected = documents.selected(state.document)
+        steps += yield from result.remove(state, replaced)
+        remarks = []
+        for layer, prepared in zip(self._pictures, made):
+            set_mode, placing = yield from result.place(
+                state, operation, layer, prepared, answer.lines_mode
+            )
+            state.variants = prepared.variants
+            steps += prepared.undo_steps + placing
+            remarks += [NOW_BLENDS[answer.lines_mode].format(name)] if set_mode else []
+        if len(made) > 1:
+            yield from commands.select(state.document, selected)
         side = "under" if operation.works_on_line_art else "above"
-        variants = len(prepared.variants)
-        count = f"{variants} variants" if variants else _layers(prepared.layers)
-        name = self._primary_name()
-        remarks = [
-            NOW_BLENDS[answer.lines_mode].format(name) if set_mode else "",
-            EDITED if edited else "",
-        ]
-        return Placed(f"{count} {side} {name}", steps + prepared.undo_steps + placing, remarks)
+        count = _layers(sum(prepared.layers for prepared in made))
+        count = f"{len(state.variants)} variants" if state.variants else count
+        where = f" {side} {name}" if len(made) == 1 else f", each {side} its own"
+        remarks += [EDITED] if kept else []
+        return Placed(count + where, steps, remarks, len(made))
 
     def _put_mask(self, answer: Answer) -> Generator[Optional[int], None, Placed]:
         state, operation, primary = self._state, self._operation, self._sources[0].key
@@ -254,6 +266,13 @@ class Job(QObject):
         if not self._over:
             self._over, self._turns = True, None
             self.ended.emit(notice)
+
+
+def _undo_words(placed: Placed) -> str:
+    words = "Undo once to remove the result"
+    if placed.last > 1:
+        words = f"Undo {placed.last} times to remove the results"
+    return words + (f", {placed.steps} times for all of it." if placed.steps > placed.last else ".")
 
 
 def _layers(count: int) -> str:

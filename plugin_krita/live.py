@@ -2,7 +2,7 @@
 
 import time
 import zlib
-from typing import Any, Callable, Generator, Optional
+from typing import Any, Callable, Generator, List, Optional
 
 from . import document as documents
 from .bindings import DocumentState
@@ -59,7 +59,7 @@ class Live(QObject):
         self._seen: Any = None
         self._read: Optional[Read] = None
         self._is_late = False
-        self._looks, self._lines = 0, 0
+        self._looks, self._lines = 0, []
         self._turns = Turns(self._watch(), self._fail)
 
     @property
@@ -123,17 +123,16 @@ class Live(QObject):
             yield max(LOOK, round(REST * spent))
 
     def _look(self) -> Generator[Optional[int], None, Any]:
-        """What the layers are: the primary one now and then, palettes by name."""
+        """What the layers are: the primary input's now and then, palettes by name."""
         state = self._state
         documents.require_open(state.document)
         try:
-            sources, digests = state.sources(), []
+            sources, primary = state.sources(), state.operation.primary.role
+            pictures = [source for source in sources if source.role == primary]
             if self._looks % LINES_EVERY == 0:
-                self._lines = yield from self._digest(sources[0])
+                self._lines = yield from self._digests(pictures)
             self._looks += 1
-            for source in sources[1:]:
-                digest = yield from self._digest(source)
-                digests.append(digest)
+            digests = yield from self._digests(sources[len(pictures) :])
         except LimnerError as error:
             documents.require_open(state.document)
             return [error.sentence]
@@ -142,6 +141,13 @@ class Live(QObject):
     def _settings(self) -> Any:
         """All else that the result depends on."""
         return self._state.operation.id, self._state.values(), self._state.links()
+
+    def _digests(self, sources: List[Source]) -> Generator[Optional[int], None, List[Any]]:
+        digests = []
+        for source in sources:
+            digest = yield from self._digest(source)
+            digests.append(digest)
+        return digests
 
     def _digest(self, source: Source) -> Generator[Optional[int], None, Any]:
         """What tells the source's pixels from others."""

@@ -1,6 +1,6 @@
 """The palette strip: a picture's main colours over what they become, for the artist to change."""
 
-from typing import Any, Callable, Optional, Tuple
+from typing import Any, Callable, List, Optional, Tuple
 
 from krita import Krita
 
@@ -8,6 +8,7 @@ from .qt import (
     QApplication,
     QColor,
     QColorDialog,
+    QComboBox,
     QEvent,
     QHBoxLayout,
     QMenu,
@@ -84,6 +85,30 @@ class PaletteStrip(QWidget):
         self._lock.setChecked(strip.is_locked(number))
         self._free.setEnabled(number in strip.links)
         self._reset.setEnabled(bool(strip.links))
+
+
+class PictureBox(QComboBox):
+    """Which picture of a set the strip is of; hidden where there is one only."""
+
+    def __init__(self, chosen: Callable[[str], None]) -> None:
+        super().__init__()
+        self.setObjectName("limner_picture")
+        self.setToolTip("The picture that the palette is of.")
+        self.setAccessibleName("Picture that the palette is of")
+        # A long name must not widen the docker.
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.activated.connect(lambda index: chosen(self.itemData(index)))
+
+    def show_pictures(self, pictures: List[Tuple[str, str]], shown: str) -> None:
+        """Shows ids and names, and which one it is."""
+        self.setVisible(len(pictures) > 1)
+        if self.view().isVisible():
+            return
+        if pictures != [(self.itemData(i), self.itemText(i)) for i in range(self.count())]:
+            self.clear()
+            for key, name in pictures:
+                self.addItem(name, key)
+        self.setCurrentIndex(self.findData(shown))
 
 
 class _Pairs(QWidget):

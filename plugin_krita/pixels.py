@@ -90,7 +90,8 @@ class Drawn(NamedTuple):
     """A result layer ready to be written.
 
     strips: first row, number of rows, Krita's bytes. group: names of the groups that it lies in,
-    outermost first. variant: which of several results it is of, None where there is but one.
+    outermost first. variant: which of several results it is of, None where there is but one. of:
+    number of the picture of a set.
     """
 
     name: str
@@ -103,6 +104,7 @@ class Drawn(NamedTuple):
     group: Tuple[str, ...] = ()
     variant: Optional[int] = None
     seed: Optional[int] = None
+    of: int = 0
 
 
 def strips(width: int, height: int, pixel_bytes: int) -> Iterator[Tuple[int, int]]:
@@ -156,6 +158,7 @@ def unpack(plane: Plane, layer_format: Format) -> Drawn:
         group=tuple(str(name) for name in plane.attributes.get("group", ())),
         variant=metadata.get("variant"),
         seed=metadata.get("seed"),
+        of=int(plane.attributes.get("of", 0)),
     )
 
 

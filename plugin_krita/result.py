@@ -7,7 +7,7 @@ from krita import Krita
 
 from . import document as documents
 from .bindings import DocumentState, Made, Variant
-from .commands import LOOK, LOOKS, repaint, wait_for_return
+from .commands import LOOK, LOOKS, remove_together, repaint, wait_for_return
 from .document import key_of, node_of
 from .engine import Answer
 from .ipc.catalog import Operation
@@ -114,24 +114,35 @@ def find_earlier(
     return None, False
 
 
+def remove(state: DocumentState, earlier: List[Made]) -> Generator[Optional[int], None, int]:
+    """Removes earlier results, for new ones to take their place; returns the undo steps."""
+    document = state.document
+    found = [node_of(document, made.group) for made in earlier]
+    groups = [group for group in found if group is not None]
+    steps = len(groups)
+    if steps > 1:
+        steps = yield from remove_together(document, groups)
+    elif groups:
+        groups[0].remove()
+    gone = {made.group for made in earlier}
+    state.made = [made for made in state.made if made.group not in gone]
+    yield None
+    return steps
+
+
 def place(
     state: DocumentState,
     operation: Operation,
     primary_key: str,
     prepared: Prepared,
-    replaced: Optional[Made],
     lines_mode: str,
 ) -> Generator[Optional[int], None, Tuple[bool, int]]:
-    """Puts the group under or above the primary layer, in place of an earlier result.
+    """Puts the group under or above the primary layer.
 
     lines_mode: how the primary layer has to blend. Returns whether it was set to that, and the undo
     steps. Attaching the group is the last of them, so that the first undo removes the whole result.
     """
     document, set_mode, steps = state.document, False, 1
-    if replaced is not None:
-        node_of(document, replaced.group).remove()
-        steps += 1
-        yield None
     primary = node_of(document, primary_key)
     usual = primary is not None and primary.blendingMode() == "normal"
     if usual and lines_mode != "normal":
@@ -144,8 +155,6 @@ def place(
     prepared.group.setVisible(prepared.layers == 1)
     _attach(state, operation, primary, prepared.group)
     prepared.group.setVisible(True)
-    gone = "" if replaced is None else replaced.group
-    state.made = [made for made in state.made if made.group != gone]
     made = Made(operation.id, primary_key, key_of(prepared.group), prepared.digests)
     state.made.append(made)
     # Krita's layer list knows a new layer only after the event loop's next turn.

@@ -138,6 +138,8 @@ def names(krita: Krita) -> list[str]:
 
 def undo(krita: Krita, times: int = 1, action: str = "edit_undo") -> None:
     for _ in range(times):
+        # Krita forgets about an undo that it is too busy for.
+        krita.wait_until(krita.is_idle)
         krita.trigger(action)
         time.sleep(0.3)
         krita.wait_until(krita.is_idle)

@@ -63,6 +63,7 @@ def from_engine(krita: Krita, **params: object) -> list[Plane]:
         cache=Cache(0),
         on_progress=lambda *_: None,
         cancelled=threading.Event(),
+        outputs=("picture", "swatches"),
     )
     return results
 

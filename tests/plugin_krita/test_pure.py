@@ -258,15 +258,15 @@ def test_samples_of_floats_beyond_the_scale_stay_on_it() -> None:
     assert as_array(found).tolist() == [[[255, 0, 0, 255], [255, 255, 0, 0]]]
 
 
-def test_a_result_says_which_variant_it_is_of() -> None:
+def test_a_result_says_which_variant_and_picture_it_is_of() -> None:
     layer_format = pixels.Format("RGBA", "U8", "")
     plane = Plane("painting", "Shade", 1, 1, 4, "u8", bytes(4))
-    assert pixels.unpack(plane, layer_format)[-3:] == ((), None, None)
-    attributes = {"group": ["Paint 2"], "metadata": {"seed": 8, "variant": 1}}
+    assert pixels.unpack(plane, layer_format)[-4:] == ((), None, None, 0)
+    attributes = {"group": ["Paint 2"], "of": 2, "metadata": {"seed": 8, "variant": 1}}
 
     found = pixels.unpack(replace(plane, attributes=attributes), layer_format)
 
-    assert (found.group, found.variant, found.seed) == (("Paint 2",), 1, 8)
+    assert found[-4:] == (("Paint 2",), 1, 8, 2)
 
 
 SHARES = [0.5, 0.3, 0.2]

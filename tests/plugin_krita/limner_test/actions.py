@@ -10,12 +10,28 @@ if int(Krita.instance().version().split(".")[0]) >= 6:
     from PyQt6.QtCore import QByteArray, QEvent, QEventLoop, QPointF, QRegularExpression, Qt, QTimer
     from PyQt6.QtGui import QColor, QContextMenuEvent, QMouseEvent
     from PyQt6.QtTest import QTest
-    from PyQt6.QtWidgets import QApplication, QColorDialog, QComboBox, QFileDialog, QMenu, QWidget
+    from PyQt6.QtWidgets import (
+        QApplication,
+        QColorDialog,
+        QComboBox,
+        QFileDialog,
+        QMenu,
+        QTreeView,
+        QWidget,
+    )
 else:
     from PyQt5.QtCore import QByteArray, QEvent, QEventLoop, QPointF, QRegularExpression, Qt, QTimer
     from PyQt5.QtGui import QColor, QContextMenuEvent, QMouseEvent
     from PyQt5.QtTest import QTest
-    from PyQt5.QtWidgets import QApplication, QColorDialog, QComboBox, QFileDialog, QMenu, QWidget
+    from PyQt5.QtWidgets import (
+        QApplication,
+        QColorDialog,
+        QComboBox,
+        QFileDialog,
+        QMenu,
+        QTreeView,
+        QWidget,
+    )
 
 ERRORS = []
 USED_STEPS = []
@@ -108,6 +124,30 @@ def activate(path):
     _document().setActiveNode(_layer(path))
 
 
+def select_layers(*paths):
+    """Clicks layers in Krita's layer list, all but the first with Ctrl."""
+    window = Krita.instance().activeWindow().qwindow()
+    listed = window.findChild(QTreeView, "listLayers")
+    modifier = Qt.KeyboardModifier.NoModifier
+    for path in paths:
+        index = listed.rootIndex()
+        for name in path.split("/"):
+            listed.expand(index)
+            rows = range(listed.model().rowCount(index))
+            children = [listed.model().index(row, 0, index) for row in rows]
+            index = next(child for child in children if child.data() == name)
+        listed.scrollTo(index)
+        place = listed.visualRect(index).center()
+        button = Qt.MouseButton.LeftButton
+        QTest.mouseClick(listed.viewport(), button, modifier, place)
+        modifier = Qt.KeyboardModifier.ControlModifier
+
+
+def selected_layers():
+    view = Krita.instance().activeWindow().activeView()
+    return sorted(node.name() for node in view.selectedNodes())
+
+
 def write(path, file):
     """Fills a layer with the raw bytes in a file; a test may wait for it."""
     document = _document()
@@ -123,6 +163,21 @@ def read(path, file):
     data = layer.pixelData(0, 0, document.width(), document.height())
     Path(file).write_bytes(bytes(data))
     return [layer.colorModel(), layer.colorDepth(), layer.colorProfile()]
+
+
+def read_all(ending, file):
+    """Writes the raw bytes of all layers of such a name, from top to bottom; returns how many."""
+    document, found = _document(), []
+
+    def look(parent):
+        for node in reversed(parent.childNodes()):
+            if node.name().endswith(ending):
+                found.append(node.pixelData(0, 0, document.width(), document.height()))
+            look(node)
+
+    look(document.rootNode())
+    Path(file).write_bytes(b"".join(map(bytes, found)))
+    return len(found)
 
 
 def picture(file):
