@@ -192,6 +192,13 @@ def palette(name, colours):
     return made.get_name()
 
 
+def choose_layers(image, names):
+    """Selects layers in the layer list."""
+    image = Gimp.Image.get_by_id(image)
+    image.set_selected_layers([image.get_layer_by_name(name) for name in names])
+    image.clean_all()
+
+
 def lock(image, name):
     """Locks a layer's pixels."""
     layer = Gimp.Image.get_by_id(image).get_layer_by_name(name)
