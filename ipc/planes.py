@@ -5,6 +5,7 @@ Straight (un-premultiplied) alpha, RGBA or grey(+alpha) order, little-endian, ro
 
 import hashlib
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Dict, Mapping, Optional, Union
 
 from .errors import LimnerError
@@ -56,9 +57,9 @@ class Plane:
         """Size of the pixels in bytes."""
         return self.width * self.height * self.channels * DEPTH_BYTES[self.depth]
 
-    @property
+    @cached_property
     def digest(self) -> str:
-        """sha256 of the pixels; costs a pass over them."""
+        """sha256 of the pixels, which must not change any more; the first call passes over them."""
         return digest_of(self.data)
 
     def describe(self, digest: str) -> Dict[str, Any]:

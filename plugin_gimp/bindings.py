@@ -1,10 +1,10 @@
-"""What each input of an operation is taken from: layers, a palette, the selection."""
+"""What each input of an operation is taken from: layers, palettes, the selection, links."""
 
 from typing import Any, Dict, List, Optional, Sequence
 
 from gi.repository import Gimp
 
-from . import document, kept, pixels
+from . import document, kept, links, pixels
 from .ipc.catalog import Input, Operation
 from .ipc.errors import LimnerError
 from .ipc.planes import Plane
@@ -31,6 +31,15 @@ def layer_inputs(operation: Operation) -> List[Input]:
 def palette_inputs(operation: Operation) -> List[Input]:
     """Inputs for which one of GIMP's palettes is chosen."""
     return [entry for entry in operation.inputs if entry.kind == "palette"]
+
+
+def links_input(operation: Operation) -> Optional[Input]:
+    """The input by which the artist changes the operation's palette, where there is one.
+
+    The pictures of a set would each have their own; those cannot be changed here.
+    """
+    links = (entry for entry in operation.inputs if entry.kind == "links" and not entry.repeatable)
+    return next(links, None)
 
 
 def mask_inputs(operation: Operation) -> List[Input]:
@@ -66,11 +75,29 @@ def suggest(operation: Operation, selected: Gimp.Layer, config: Gimp.ProcedureCo
         config.set_property(role, layer)
 
 
-def keep_choices(operation: Operation, image: Gimp.Image, config: Gimp.ProcedureConfig) -> None:
-    """Keeps with the image where the artist wants the operation's mask."""
+def suggest_links(operation: Operation, selected: Gimp.Layer, config: Gimp.ProcedureConfig) -> None:
+    """Fills in the palette as the artist changed it for this layer; another one has its own."""
+    entry = links_input(operation)
+    if entry:
+        choice = kept.read(selected.get_image(), kept.CHOICES).get(operation.id, {})
+        is_own = choice.get("layer") == selected.get_tattoo()
+        config.set_property(entry.role, choice.get("links", "") if is_own else "")
+
+
+def keep_choices(operation: Operation, selected: Gimp.Layer, config: Gimp.ProcedureConfig) -> None:
+    """Keeps with the image where the artist wants the operation's mask, and the palette.
+
+    The palette is that of the picture as it was, and with a run in place that is no more.
+    """
+    image, entry = selected.get_image(), links_input(operation)
+    choices = kept.read(image, kept.CHOICES)
     if operation.makes_mask:
-        choices = kept.read(image, kept.CHOICES)
-        kept.write(image, kept.CHOICES, {**choices, operation.id: config.get_property(RESULT)})
+        choices[operation.id] = config.get_property(RESULT)
+    elif entry:
+        words = "" if config.get_property(IN_PLACE) else config.get_property(entry.role)
+        choices[operation.id] = {"layer": selected.get_tattoo(), "links": words}
+    if operation.id in choices:
+        kept.write(image, kept.CHOICES, choices)
 
 
 def _named(image: Gimp.Image, name: str) -> Optional[Gimp.Layer]:
@@ -139,21 +166,36 @@ def read_inputs(
 ) -> List[Plane]:
     """Planes of all inputs that there are, first those of the layers that are worked on.
 
-    bare: these are changed in place. Raises LimnerError missing-input, empty-mask, bad-profile.
+    bare: these are changed in place. Raises LimnerError missing-input, empty-mask, bad-profile, and
+    bad-parameter for links.
     """
-    planes = [_read_primary(operation, source, bare) for source in sources]
-    for entry in operation.inputs[1:]:
-        if entry.kind == "links":
-            continue
-        given = config.get_property(entry.role)
-        if entry.kind == "mask":
-            plane = _read_mask(operation, entry, sources, given, bare)
-        else:
-            _check_other(operation, entry, sources, given)
-            plane = _read_other(entry, given) if given else None
-        if plane:
-            planes.append(plane)
-    return planes
+    return [
+        plane
+        for entry in operation.inputs
+        for plane in read_input(operation, entry, sources, config, bare=bare)
+    ]
+
+
+def read_input(
+    operation: Operation,
+    entry: Input,
+    sources: Sequence[Gimp.Layer],
+    config: Gimp.ProcedureConfig,
+    *,
+    bare: bool,
+) -> List[Plane]:
+    """The planes of one input, as `read_inputs` reads them; none where there are none."""
+    if entry is operation.primary:
+        return [_read_primary(operation, source, bare) for source in sources]
+    if entry.kind == "links" and entry is not links_input(operation):
+        return []
+    given = config.get_property(entry.role)
+    if entry.kind == "mask":
+        plane = _read_mask(operation, entry, sources, given, bare)
+    else:
+        _check_other(operation, entry, sources, given)
+        plane = _read_other(entry, given) if given else None
+    return [plane] if plane else []
 
 
 def _read_primary(operation: Operation, primary: Gimp.Layer, bare: bool) -> Plane:
@@ -182,6 +224,8 @@ def _check_shown(layer: Gimp.Layer) -> None:
 def _read_other(entry: Input, given: Any) -> Plane:
     if entry.kind == "palette":
         return pixels.read_palette(given, entry.role)
+    if entry.kind == "links":
+        return links.plane(entry.role, links.read(given))
     shape = pixels.read_shape(given, entry.role) if entry.is_mask else None
     return shape or pixels.read(given, entry.role)
 

@@ -1,18 +1,29 @@
 """An operation's dialog: its inputs, then GIMP's own widgets for its parameters."""
 
+import gc
 import secrets
-from typing import Any, List, Tuple
+from typing import Any, Iterator, List, Tuple
 
 from gi.repository import Gimp, GimpUi, GObject, Gtk
 
-from .bindings import all_layers, layer_inputs, mask_inputs, own_arguments, palette_inputs
+from .bindings import (
+    all_layers,
+    layer_inputs,
+    links_input,
+    mask_inputs,
+    own_arguments,
+    palette_inputs,
+)
 from .ipc.catalog import Input, Operation
+from .live import Live
 
 SPACING = 6
 WIDTH = 60
 """Characters in a line of text."""
 SEED, DRAWN_SEEDS = "seed", 10_000
 """The parameter that says which of many results it is, and how many seeds are drawn from."""
+COLORS = "colors"
+"""The parameter that says how many main colours there are, where links do not say it."""
 VARIANTS = "variants"
 """The parameter that says how many results there are to choose from."""
 
@@ -20,14 +31,43 @@ VARIANTS = "variants"
 def ask(
     procedure: Gimp.Procedure,
     operation: Operation,
-    image: Gimp.Image,
+    selected: Gimp.Layer,
     config: Gimp.ProcedureConfig,
 ) -> bool:
     """Lets the person choose inputs and parameters; False where they thought better of it."""
     GimpUi.init(procedure.get_name())
     dialog = GimpUi.ProcedureDialog.new(procedure, config, operation.title)
-    content, labels = dialog.get_content_area(), Gtk.SizeGroup(mode=Gtk.SizeGroupMode.HORIZONTAL)
-    content.pack_start(_text(operation.summary), False, False, SPACING)
+    settings = _settings(dialog, operation, selected.get_image(), config)
+    links = links_input(operation)
+    if not links:
+        dialog.get_content_area().pack_start(settings, False, False, 0)
+        agreed = dialog.run()
+    else:
+        if any(parameter.name == COLORS for parameter in operation.parameters):
+            _follow_links(dialog, config, links.role)
+        columns, live = Gtk.Box(spacing=2 * SPACING), Live(operation, selected, config)
+        columns.pack_start(settings, True, True, 0)
+        columns.pack_start(live, False, False, 0)
+        columns.show()
+        dialog.get_content_area().pack_start(columns, True, True, 0)
+        agreed = dialog.run()
+        live.close()
+    dialog.destroy()
+    # Here, and not in the thread that waits for the result: widgets end in the main thread.
+    gc.collect()
+    return agreed
+
+
+def _settings(
+    dialog: GimpUi.ProcedureDialog,
+    operation: Operation,
+    image: Gimp.Image,
+    config: Gimp.ProcedureConfig,
+) -> Gtk.Box:
+    """What the operation does, its inputs, its parameters, and notes."""
+    box = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=SPACING)
+    labels = Gtk.SizeGroup(mode=Gtk.SizeGroupMode.HORIZONTAL)
+    box.pack_start(_text(operation.summary), False, False, SPACING)
     layers = [(_path(layer), layer) for layer in all_layers(image.get_layers())]
     palettes = [(palette.get_name(), palette) for palette in Gimp.palettes_get_list("")]
     for entry in layer_inputs(operation) + palette_inputs(operation) + mask_inputs(operation):
@@ -44,26 +84,41 @@ def ask(
         row.pack_start(label, False, False, 0)
         row.pack_start(combo, True, True, 0)
         row.show_all()
-        content.pack_start(row, False, False, 0)
+        box.pack_start(row, False, False, 0)
     for parameter in operation.parameters:
         if parameter.name == SEED:
             labels.add_widget(_with_dice(dialog, config).get_label())
         elif parameter.kind in ("int", "float"):
             labels.add_widget(dialog.get_scale_entry(parameter.name, 1.0).get_label())
     names = [parameter.name for parameter in operation.parameters]
-    dialog.fill(names + own_arguments(operation))
+    filled = dialog.fill_box("limner", names + own_arguments(operation))
+    filled.show()
+    box.pack_start(filled, False, False, 0)
+    for note in _notes(operation):
+        box.pack_start(_text(note), False, False, SPACING)
+    box.show()
+    return box
+
+
+def _follow_links(dialog: GimpUi.ProcedureDialog, config: Gimp.ProcedureConfig, role: str) -> None:
+    """The number of colours can be changed as long as the artist has not changed any of them."""
+
+    def follow(*_: GObject.ParamSpec) -> None:
+        dialog.set_sensitive(COLORS, not config.get_property(role), None, None, False)
+
+    follow()
+    config.connect(f"notify::{role}", follow)
+
+
+def _notes(operation: Operation) -> Iterator[str]:
     if operation.works_on_line_art:
-        note = "Lines on opaque paper are set to Multiply or Screen, so that the colours show."
-        content.pack_start(_text(note), False, False, SPACING)
+        yield "Lines on opaque paper are set to Multiply or Screen, so that the colours show."
     if operation.works_on_composite:
-        note = "The picture is the selected layer with all that lies under it."
-        content.pack_start(_text(note), False, False, SPACING)
-    if VARIANTS in names:
-        note = "The first variant is shown; the eyes in the layer list show the others."
-        content.pack_start(_text(note), False, False, SPACING)
-    agreed = dialog.run()
-    dialog.destroy()
-    return agreed
+        yield "The picture is the selected layer with all that lies under it."
+    if operation.takes_set:
+        yield "The pictures of the set are the layers that are selected."
+    if any(parameter.name == VARIANTS for parameter in operation.parameters):
+        yield "The first variant is shown; the eyes in the layer list show the others."
 
 
 def _with_dice(dialog: GimpUi.ProcedureDialog, config: Gimp.ProcedureConfig) -> GimpUi.LabelSpin:

@@ -8,7 +8,7 @@ from gi.repository import Gimp
 from .ipc.planes import Plane
 
 CHOICES = "limner-choices"
-"""Of an image: where the mask of each operation goes."""
+"""Of an image, by operation: where its mask goes, or the palette as it was changed for a layer."""
 MADE = "limner-made"
 """Of an image's selection or a mask: which operation made it, and what the values were; of a layer:
 all that the engine says of how it was made."""

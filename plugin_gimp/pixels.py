@@ -2,7 +2,7 @@
 
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Iterator, List, Optional, Tuple
+from typing import Callable, Iterator, List, Optional, Tuple
 
 from gi.repository import Babl, Gegl, Gimp
 
@@ -20,8 +20,20 @@ LAYOUTS = {
     4: (Gimp.ImageBaseType.RGB, Gimp.ImageType.RGBA_IMAGE, "R*G*B*A"),
 }
 """Type of image and layer and the components, by the number of channels."""
-STRIP = 64 << 20
-"""Bytes read or written at once; GEGL counts them in 32 bits."""
+STRIP = 4 << 20
+"""Bytes read or written at once: some 25 ms; GEGL could count no more than 32 bits of them."""
+
+_turns: List[Callable[[], None]] = []
+
+
+@contextmanager
+def in_turns(other_work: Callable[[], None]) -> Iterator[None]:
+    """Has other work done between the strips of what is read meanwhile, so that nothing freezes."""
+    _turns.append(other_work)
+    try:
+        yield
+    finally:
+        _turns.pop()
 
 
 def read(layer: Gimp.Layer, role: str, *, bare: bool = False, masked: bool = True) -> Plane:
@@ -246,6 +258,8 @@ def _read(drawable: Gimp.Drawable, encoding: Optional[str]) -> bytearray:
     for top, rows in _strips(drawable.get_height(), width * drawable.get_bpp()):
         strip = Gegl.Rectangle.new(0, top, width, rows)
         data += buffer.get(strip, 1.0, encoding, Gegl.AbyssPolicy.NONE)
+        for other_work in _turns:
+            other_work()
     return data
 
 

@@ -16,6 +16,14 @@ from .ipc.planes import Plane
 PREFIX = "limner-"
 MENU = "<Image>/Filters/Limner"
 FLAGS = GObject.ParamFlags.READWRITE
+PREVIEW = "preview"
+"""The dialog's own setting: whether the preview is shown."""
+PALETTE_LETTERS = "wbtv"
+"""Letters of what a dialog has for a palette."""
+LINKS_HELP = (
+    "Which main colours become which, and which are left to the operation: "
+    "'#b04030>#2060a0, #888888'; empty leaves all to it."
+)
 
 
 class Limner(Gimp.PlugIn):
@@ -52,7 +60,8 @@ def _sensitivity(operation: Operation) -> Gimp.ProcedureSensitivityMask:
 
 
 def _add_arguments(procedure: Gimp.Procedure, operation: Operation) -> None:
-    label = _Labels()
+    links = bindings.links_input(operation)
+    label = _Labels(PALETTE_LETTERS if links else "")
     for entry in bindings.layer_inputs(operation):
         name = label(entry.role.replace("-", " ").capitalize())
         procedure.add_layer_argument(entry.role, name, entry.help, True, FLAGS)
@@ -62,6 +71,10 @@ def _add_arguments(procedure: Gimp.Procedure, operation: Operation) -> None:
     for entry in bindings.mask_inputs(operation):
         name = label(entry.role.capitalize())
         procedure.add_layer_argument(entry.role, name, entry.help, True, FLAGS)
+    if links:
+        procedure.add_string_argument(links.role, "Links", LINKS_HELP, "", FLAGS)
+        text = "Shows what the result will be like."
+        procedure.add_boolean_aux_argument(PREVIEW, "Preview", text, True, FLAGS)
     for parameter in operation.parameters:
         unit = f" ({parameter.unit})" if parameter.unit else ""
         _add_parameter(procedure, parameter, label(parameter.title + unit))
@@ -96,8 +109,8 @@ def _add_parameter(procedure: Gimp.Procedure, parameter: Parameter, label: str) 
 class _Labels:
     """Gives each label of a dialog a letter of its own for the keyboard."""
 
-    def __init__(self) -> None:
-        self._taken = set("rcolsh")  # the dialog's own buttons
+    def __init__(self, taken: str) -> None:
+        self._taken = set("rcolsh" + taken)  # the dialog's own buttons
 
     def __call__(self, label: str) -> str:
         for place, letter in enumerate(label.lower()):
@@ -110,7 +123,7 @@ class _Labels:
 def run(
     procedure: Gimp.Procedure,
     run_mode: Gimp.RunMode,
-    image: Gimp.Image,
+    _image: Gimp.Image,
     drawables: Sequence[Gimp.Drawable],
     config: Gimp.ProcedureConfig,
     operation: Operation,
@@ -120,7 +133,9 @@ def run(
         Gegl.init(None)
         if run_mode != Gimp.RunMode.NONINTERACTIVE:
             bindings.suggest(operation, bindings.selected_layer(operation, drawables), config)
-        if run_mode == Gimp.RunMode.INTERACTIVE and not _ask(procedure, operation, image, config):
+        if run_mode == Gimp.RunMode.INTERACTIVE and not _ask(
+            procedure, operation, drawables, config
+        ):
             return _ended(procedure, Gimp.PDBStatusType.CANCEL)
         perform(operation, drawables, config)
     except LimnerError as error:
@@ -130,7 +145,8 @@ def run(
         text = f"Limner failed ({error!r}). Please report it with what GIMP printed."
         return _ended(procedure, Gimp.PDBStatusType.EXECUTION_ERROR, text)
     if run_mode != Gimp.RunMode.NONINTERACTIVE:
-        bindings.keep_choices(operation, image, config)
+        selected = bindings.selected_layer(operation, drawables)
+        bindings.keep_choices(operation, selected, config)
         Gimp.displays_flush()
     return _ended(procedure, Gimp.PDBStatusType.SUCCESS)
 
@@ -184,14 +200,16 @@ def _say_notes(results: Sequence[Plane], names: Sequence[str]) -> None:
 def _ask(
     procedure: Gimp.Procedure,
     operation: Operation,
-    image: Gimp.Image,
+    drawables: Sequence[Gimp.Drawable],
     config: Gimp.ProcedureConfig,
 ) -> bool:
     # Not before now: GIMP without a screen may lack the interface's library.
     gi.require_version("GimpUi", "3.0")
     from . import dialog
 
-    return dialog.ask(procedure, operation, image, config)
+    selected = bindings.selected_layer(operation, drawables)
+    bindings.suggest_links(operation, selected, config)
+    return dialog.ask(procedure, operation, selected, config)
 
 
 def _status(error: LimnerError) -> Gimp.PDBStatusType:

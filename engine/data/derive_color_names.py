@@ -37,7 +37,7 @@ def main(counts_file: Path) -> None:
     grid = np.stack(np.meshgrid(*[np.arange(CELLS)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
     smooth = _smoothed(lab, counts @ _names_of_terms(terms, counts), grid)
     table = np.rint(255 * _softened(smooth)).astype(np.uint8)
-    rgb, name = _prototypes(grid * (256 // CELLS), table / table.sum(axis=1, keepdims=True))
+    rgb, name = prototypes_of(grid * (256 // CELLS), table / table.sum(axis=1, keepdims=True))
     np.savez_compressed(
         TABLE_FILE,
         probabilities=table.reshape(CELLS, CELLS, CELLS, len(NAMES)),
@@ -103,24 +103,35 @@ def _softened(table: Array) -> Array:
     return soft
 
 
-def _prototypes(rgb: npt.NDArray[np.intp], table: Array) -> tuple[Array, Array]:
+def prototypes_of(
+    rgb: npt.NDArray[np.intp],
+    table: Array,
+    clusters: int = 10,
+    more: int = 5,
+    space: Array | None = None,
+) -> tuple[Array, Array]:
     """The most saturated colour of each cluster of each name's colours (Xue 2024, section 4.2).
 
-    Clusters are made in RGB, colours weighted by their probability of the name; of equally
-    saturated colours the nearest to the cluster's mean is taken.
+    rgb: N x 3, codes. table: N x 11, probabilities. clusters: of each name, and `more` of those in
+    MORE_PROTOTYPES; as many as it has colours where they are fewer. space: N x dimensions, where
+    clusters are made; RGB where it is not given. Returns k x 3 codes, and k indices into NAMES.
+
+    Colours are weighted by their probability of the name; of equally saturated ones the nearest to
+    the cluster's mean is taken.
     """
+    every = np.asarray(rgb if space is None else space, np.float64)
     colors, names = [], []
     for name, word in enumerate(NAMES):
         members = table.argmax(axis=1) == name
-        points, weight = rgb[members].astype(np.float64), table[members, name]
-        saturation = 1 - points.min(axis=1) / np.maximum(points.max(axis=1), 1)
-        clusters = 15 if word in MORE_PROTOTYPES else 10
-        labels = weighted_kmeans(points, weight, clusters)
-        for cluster in range(clusters):
+        codes, points, weight = rgb[members], every[members], table[members, name]
+        saturation = 1 - codes.min(axis=1) / np.maximum(codes.max(axis=1), 1)
+        wanted = clusters + (more if word in MORE_PROTOTYPES else 0)
+        labels = weighted_kmeans(points, weight, min(wanted, len(points)))
+        for cluster in np.unique(labels):
             (own,) = np.nonzero(labels == cluster)
             mean = np.average(points[own], axis=0, weights=weight[own])
             off = np.linalg.norm(points[own] - mean, axis=1)
-            colors.append(points[own[np.lexsort((off, -saturation[own]))[0]]])
+            colors.append(codes[own[np.lexsort((off, -saturation[own]))[0]]])
             names.append(name)
     return np.array(colors), np.array(names)
 

@@ -21,8 +21,12 @@ from engine.imaging import color
 
 Floats = npt.NDArray[np.float32]
 
-CHROMA_STEPS = 129
-"""Grid points of a and of b, over [-128, 128]. Further out the table's edge counts."""
+FINE, COARSE = 385, 129
+"""Grid points of a and of b, over [-128, 128], of a table of a, b alone and of one of L as well.
+
+Beyond them the table's edge counts. A harmonized picture is then within ΔE00 0.05 of the exact one
+on average, and within 0.5 at 999 of 1000 pixels (benchmarks/color_table.py).
+"""
 CUBE_SIZE = 33
 """Points per channel of a table for other programs; all of them read this size."""
 
@@ -32,7 +36,7 @@ _FINE = 1 << 14
 
 @dataclass(frozen=True)
 class ColorTable:
-    """shift: float32 l x 129 x 129 x 3, what is added to L, a, b at l lightnesses from 0 to 100."""
+    """shift: float32 l x n x n x 3, what is added to L, a, b at l lightnesses from 0 to 100."""
 
     shift: Floats
 
@@ -43,11 +47,11 @@ class ColorTable:
         levels: how many lightnesses are told apart; 1 for a function of a and b alone, which is
         asked at L = 50.
         """
-        lightness = np.linspace(0, 100, levels) if levels > 1 else np.array([50.0])
-        chroma = np.linspace(-128, 128, CHROMA_STEPS)
-        grid = np.meshgrid(lightness, chroma, chroma, indexing="ij")
-        added = shift(np.stack([axis.ravel() for axis in grid]).astype(np.float32))
-        return ColorTable(np.ascontiguousarray(added.T, np.float32).reshape(*grid[0].shape, 3))
+        lightness = np.linspace(0, 100, levels) if levels > 1 else np.array([50])
+        chroma = np.linspace(-128, 128, COARSE if levels > 1 else FINE, dtype=np.float32)
+        grid = np.meshgrid(lightness.astype(np.float32), chroma, chroma, indexing="ij")
+        added = shift(np.stack(grid).reshape(3, -1))
+        return ColorTable(np.ascontiguousarray(added.T).reshape(*grid[0].shape, 3))
 
     @property
     def changes(self) -> bool:
@@ -96,7 +100,6 @@ def _curves() -> Floats:
 # of pixels goes through one short loop after another, which is several times as quick as one long
 # loop: what it needs stays in the cache, and arithmetic alone becomes vector code.
 _RUN = 512
-_FIT_STEPS = 5
 _ZERO, _ONE = np.float32(0), np.float32(1)
 _KNEE, _SLOPE = np.float32(color.KNEE), np.float32(color.SLOPE)
 _OVER, _UNDER = np.float32(1 + color.OVER), np.float32(color.UNDER)
@@ -157,10 +160,11 @@ def _to_lab(light, lab, bounds, n, curves):  # type: ignore[no-untyped-def]
 @_compiled
 def _look_up(shift, lab, more, n):  # type: ignore[no-untyped-def]
     """What is added to L, a and b: linear between the grid's points, its edge beyond them."""
-    levels = shift.shape[0]
+    levels, steps = shift.shape[0], shift.shape[1]
+    per_unit, middle = np.float32((steps - 1) / 256), np.float32((steps - 1) / 2)
     for x in range(n):
-        i, u = _cell(np.float32(0.5) * lab[1, x] + np.float32(64), CHROMA_STEPS)
-        j, v = _cell(np.float32(0.5) * lab[2, x] + np.float32(64), CHROMA_STEPS)
+        i, u = _cell(per_unit * lab[1, x] + middle, steps)
+        j, v = _cell(per_unit * lab[2, x] + middle, steps)
         if levels == 1:
             for c in range(3):
                 more[c, x] = _bilinear(shift, 0, i, u, j, v, c)
@@ -191,26 +195,23 @@ def _from_lab(lab, more, light, bounds, n, curves):  # type: ignore[no-untyped-d
 def _fit(lab, light, bounds, n):  # type: ignore[no-untyped-def]
     """Takes chroma from colours with a channel out of bounds, until it is just within.
 
-    By false position, an end that stays halved (the Illinois method).
+    By bisection and one step of the secant method, as color.fit_chroma.
     """
     for x in range(n):
         low, high = bounds[0, x] - _UNDER, bounds[1, x] * _OVER
         above = _excess(light, x, low, high)
         if above > 0:
-            least, most, last = _ZERO, _ONE, _ZERO
-            _set_part(light, lab, x, _ZERO)
-            below = min(_excess(light, x, low, high), -_UNDER)
-            for _ in range(_FIT_STEPS):
-                part = least - below * (most - least) / (above - below)
-                _set_part(light, lab, x, part)
+            part, step, below = _ZERO, np.float32(0.5), _ZERO
+            for _ in range(color.BISECTIONS):
+                _set_part(light, lab, x, part + step)
                 excess = _excess(light, x, low, high)
-                if excess > 0:
-                    below *= _ONE if last <= 0 else np.float32(0.5)
-                    most, above = part, excess
+                if excess <= 0:
+                    part, below = part + step, excess
                 else:
-                    above *= _ONE if last > 0 else np.float32(0.5)
-                    least, below = part, excess
-                last = excess
+                    above = excess
+                step *= np.float32(0.5)
+            part -= np.float32(2) * step * below / max(above - below, np.float32(1e-9))
+            _set_part(light, lab, x, part)
     for c in range(3):
         for x in range(n):
             light[c, x] = min(max(light[c, x], bounds[0, x]), bounds[1, x])

@@ -67,12 +67,16 @@ def best_template(hue: Floats, weight: Floats) -> Template:
 @lru_cache(maxsize=2)
 def arcs(hues: int) -> Floats:
     """Arc (radians) from each of so many hues to each template at each angle, 8 · 360 x hues."""
+    return arcs_of(np.arange(hues) * (360 / hues))
+
+
+def arcs_of(hue: Floats) -> Floats:
+    """Arc (radians) from hues (N, degrees) to each template at each angle, 8 · 360 x N."""
     angles = np.arange(ANGLES)[:, None]
     rows = []
     for sectors in SECTORS.values():
         off = [
-            np.abs(_signed(np.arange(hues) * (360 / hues) - angles - 360 * centre)) - 180 * width
-            for centre, width in sectors
+            np.abs(_signed(hue - angles - 360 * centre)) - 180 * width for centre, width in sectors
         ]
         rows.append(np.radians(np.maximum(np.min(off, axis=0), 0)))
     return np.concatenate(rows)

@@ -19,8 +19,10 @@ Bools = npt.NDArray[np.bool_]
 MOST_COLORS = 7
 MOST_SWATCHES = 256
 
-_SAMPLES = 1 << 18
+_SAMPLES = 1 << 16
 _BINS = 16
+_RANGE = 0.002, 0.998
+"""Share of the pixels between which the bins lie; a few odd pixels would move every bin."""
 _EXPLAINED = 0.93
 _WIDEST = 128.0
 """a and b beyond it (HDR light) count as it, or a few such pixels would coarsen every bin."""
@@ -100,15 +102,15 @@ def shares(lab: Floats, weight: Floats, main: Floats) -> Floats:
     return share
 
 
-def evenly(count: int, most: int = _SAMPLES) -> npt.NDArray[np.intp]:
-    """Which of so many pixels to find colours from: all, or 2^18 (`most`) spread evenly over them.
+def evenly(count: int) -> npt.NDArray[np.intp]:
+    """Which of so many pixels to find colours from: all, or 2^16 spread evenly over them.
 
-    As many as the papers' pictures have. Steps of the golden ratio, unlike a stride, fall in with
-    no pattern.
+    About as many as the papers' pictures have. Steps of the golden ratio, unlike a stride, fall in
+    with no pattern.
     """
-    if count <= most:
+    if count <= _SAMPLES:
         return np.arange(count)
-    return (np.arange(most) * 0.6180339887498949 % 1 * count).astype(np.intp)
+    return np.sort((np.arange(_SAMPLES) * 0.6180339887498949 % 1 * count).astype(np.intp))
 
 
 def swatches(rgb: npt.NDArray[np.float32], alpha: npt.NDArray[np.float32] | None) -> Floats:
@@ -175,7 +177,7 @@ def _histogram(lab: Floats, weight: Floats) -> tuple[Floats, Floats]:
     """Mean colour (n x 3) and share (n) of the occupied bins of a, b."""
     ab = np.clip(lab[1:], -_WIDEST, _WIDEST)
     inside = ab[:, weight > 0]
-    low, high = inside.min(axis=1)[:, None], inside.max(axis=1)[:, None]
+    low, high = np.quantile(inside, _RANGE, axis=1)[..., None]
     cells = ((ab - low) * (_BINS / np.maximum(high - low, 1e-6))).astype(np.int32)
     cells = np.clip(cells, 0, _BINS - 1)
     index = cells[0] * _BINS + cells[1]

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.imaging.color import lab_to_srgb
+from engine.imaging.color_table import ColorTable
 from engine.imaging.harmony import (
     Protection,
     Recoloring,
@@ -21,7 +22,7 @@ from engine.imaging.harmony import (
 )
 from engine.imaging.hue_templates import best_template
 from engine.imaging.palettes import SourcePalette, shares, source_palette
-from engine.job import Job, Layer
+from engine.job import Input, Job, Layer
 from engine.operations import pictures
 from engine.operations.pictures import Links, Sample
 
@@ -46,14 +47,16 @@ def run(job: Job) -> list[Layer]:
     recoloring = _recoloring(job, known, main, links)
     table = recoloring.table()
     pictures.preview(job, known, table)
+    swatches = [pictures.swatches_layer(main, recoloring.target)] if len(main.share) else []
+    result = [_picture(job, image, mask, table)] if job.wants("picture") else []
+    return [*result, *swatches, *pictures.cube_layers(job, table)]
+
+
+def _picture(job: Job, image: Input, mask: Input | None, table: ColorTable) -> Layer:
     pixels = image.raster.rgba()
     pictures.recolored(job, pixels, pictures.inside_of(mask), table)
     note = {} if table.changes else {"note": _NOTHING_TO_DO}
-    result = Layer(
-        "picture", "Harmonized", pixels, x=image.raster.x, y=image.raster.y, metadata=note
-    )
-    swatches = [pictures.swatches_layer(main, recoloring.target)] if len(main.share) else []
-    return [result, *swatches, *pictures.cube_layers(job, table)]
+    return Layer("picture", "Harmonized", pixels, x=image.raster.x, y=image.raster.y, metadata=note)
 
 
 def _main_colours(job: Job, known: Sample, links: Links | None) -> SourcePalette:

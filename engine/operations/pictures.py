@@ -11,6 +11,7 @@ import numpy.typing as npt
 from engine.imaging.color import coverage, fit_chroma, lab_to_srgb, linear_to_srgb, srgb_to_lab
 from engine.imaging.color_table import ColorTable
 from engine.imaging.palettes import SourcePalette, evenly, swatches
+from engine.imaging.raster import Raster
 from engine.imaging.resample import over, strips
 from engine.job import Input, Job, Layer
 from ipc.errors import LimnerError
@@ -47,20 +48,31 @@ def sample(job: Job, picture: Input, mask: Input | None) -> Sample:
     """The picture's sample, taken once for each pair of picture and mask."""
 
     def take() -> Sample:
-        pixels, inside = picture.raster.rgba(), inside_of(mask)
-        weight = pixels[..., 3] if inside is None else inside * pixels[..., 3]
-        (shown,) = np.nonzero(weight.ravel())
-        shown = shown[evenly(len(shown))]
-        rgb = pixels.reshape(-1, 4)[shown, :3]
-        scale = min(1.0, PREVIEW_SIDE / max(pixels.shape[:2]))
+        raster, inside = picture.raster, inside_of(mask)
+        weight = _weight(raster, inside)
+        if weight is None:
+            places = evenly(raster.width * raster.height)
+        else:
+            shown = np.flatnonzero(weight)
+            places = shown[evenly(len(shown))]
+        rgb = raster.rgb.reshape(-1, 3)[places]
+        scale = min(1.0, PREVIEW_SIDE / max(raster.width, raster.height))
+        alpha = None if raster.alpha is None else shrunk(raster.alpha, scale)
         return Sample(
             srgb_to_lab(rgb.T.copy()),
-            weight.ravel()[shown],
-            shrunk(pixels, scale),
+            np.ones(len(places), np.float32) if weight is None else weight.ravel()[places],
+            Raster(shrunk(raster.rgb, scale), alpha).rgba(),
             None if inside is None else shrunk(inside, scale),
         )
 
     return job.cache.get(("sample", picture.digest, mask.digest if mask else None), take)
+
+
+def _weight(picture: Raster, inside: Floats | None) -> Floats | None:
+    """How much each pixel counts, H x W; None where all count alike."""
+    if picture.alpha is None or inside is None:
+        return inside if picture.alpha is None else picture.alpha
+    return inside * picture.alpha
 
 
 def preview(job: Job, known: Sample, table: ColorTable) -> None:

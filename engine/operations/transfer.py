@@ -31,8 +31,6 @@ Floats = npt.NDArray[np.float32]
 # Measured: 91 for RGBA of 32 bits with a mask or a subject; a mask over few pixels adds 8.
 BYTES_PER_PIXEL = 100
 ROLE = "transfer"
-SAMPLES = 1 << 16
-"""Pixels that a palette is found from; the paper's pictures have 90 000."""
 CLEAR, LEAST_SUBJECT, MOST_SUBJECT = 0.68, 0.02, 0.8
 """A clear subject: its contrast at least, and its share of what is visible."""
 GROUND = 1.0
@@ -184,7 +182,7 @@ def _places(weight: Floats) -> npt.NDArray[np.intp]:
     """Flat indices of pixels that count, evenly spread."""
     shown = weight > 0
     count = int(np.count_nonzero(shown))
-    chosen = evenly(count, SAMPLES)
+    chosen = evenly(count)
     return chosen if count == weight.size else np.flatnonzero(shown)[chosen]
 
 

@@ -28,13 +28,14 @@ def console_gimp(tmp_path_factory: pytest.TempPathFactory, engine: Engine) -> It
     gimp.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def screen_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("screen")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def screen_gimp(screen_folder: Path, engine: Engine) -> Iterator[Gimp]:
+    """One for each module: it opens dialogs with the values of the last run."""
     gimp = Gimp(screen_folder, engine.home, screen="1400x900")
     yield gimp
     gimp.close()

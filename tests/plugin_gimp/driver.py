@@ -11,7 +11,7 @@ import threading
 import traceback
 from multiprocessing.connection import Connection
 
-from gi.repository import Gegl, Gimp
+from gi.repository import Babl, Gegl, Gimp
 
 LAYER_TYPES = {1: "GRAY_IMAGE", 2: "GRAYA_IMAGE", 3: "RGB_IMAGE", 4: "RGBA_IMAGE"}
 
@@ -197,6 +197,17 @@ def choose_layers(image, names):
     image = Gimp.Image.get_by_id(image)
     image.set_selected_layers([image.get_layer_by_name(name) for name in names])
     image.clean_all()
+
+
+def entries(name):
+    """Names and colours of a palette, as hex codes; None where there is no such palette."""
+    found = Gimp.Palette.get_by_name(name)
+    if found is None:
+        return None
+    number = found.get_color_count()
+    colours = [found.get_entry_color(place) for place in range(number)]
+    codes = ["#" + bytes(c.get_bytes(Babl.format("R'G'B' u8")).get_data()).hex() for c in colours]
+    return [(found.get_entry_name(place)[1], code) for place, code in enumerate(codes)]
 
 
 def lock(image, name):

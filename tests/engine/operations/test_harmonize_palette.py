@@ -17,7 +17,9 @@ from ipc import catalog
 from ipc.errors import LimnerError
 
 
-def run(rgb, alpha=None, *, mask=None, palette=None, links=None, cancelled=None, **params):
+def run(
+    rgb, alpha=None, *, mask=None, palette=None, links=None, cancelled=None, outputs=None, **params
+):
     """The result layers by role."""
     height, width = rgb.shape[:2]
     given_inputs = {"image": [Input(Raster(rgb, alpha), "image")]}
@@ -37,6 +39,7 @@ def run(rgb, alpha=None, *, mask=None, palette=None, links=None, cancelled=None,
         given_inputs,
         Cache(0),
         cancelled=cancelled or threading.Event(),
+        outputs=outputs,
     )
     layers = {layer.role: layer for layer in harmonize_palette.run(job)}
     assert set(layers) <= {output.role for output in operation.outputs}
@@ -87,6 +90,12 @@ def test_the_palette_says_what_became_what():
         in_gamut = ((row >= 0) & (row <= 1)).all(axis=1)
         assert in_gamut.any()
         assert np.abs(row * 255 - shown)[in_gamut].max() < 0.6
+
+
+def test_the_palette_alone_takes_no_picture():
+    alone, whole = run(picture(), outputs=["swatches"]), run(picture())
+    assert list(alone) == ["swatches"]
+    assert alone["swatches"].metadata == whole["swatches"].metadata
 
 
 def test_the_number_of_colors_can_be_chosen():

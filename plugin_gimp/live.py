@@ -1,0 +1,175 @@
+"""The part of a dialog that shows what the operation would do, and lets the artist change it."""
+
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from gi.repository import Gimp, GLib, GObject, Gtk
+
+from . import bindings, links, palette, pixels
+from .ipc.catalog import Operation
+from .ipc.errors import LimnerError
+from .ipc.planes import Plane
+from .links import Link
+from .looks import Answers, Looks, Question
+from .palette import PaletteStrip, Swatch
+from .preview import Preview
+from .procedures import PREVIEW
+
+SPACING = 6
+WIDTH, TEXT_HEIGHT = 50, 36
+"""Characters in a line of text, and pixels kept for two lines, so that nothing jumps."""
+
+
+class Live(Gtk.Box):
+    """Preview and palette of one layer. `close` it with the dialog."""
+
+    def __init__(
+        self, operation: Operation, source: Gimp.Layer, config: Gimp.ProcedureConfig
+    ) -> None:
+        super().__init__(orientation=Gtk.Orientation.VERTICAL, spacing=SPACING)
+        self._operation, self._source, self._config = operation, source, config
+        self._role = bindings.links_input(operation).role
+        self._read: Dict[str, Tuple[Any, List[Plane]]] = {}
+        self._swatches: List[Swatch] = []
+        self._waiting, self._changes = 0, False
+        image = source.get_image()
+        canvas = image.get_width(), image.get_height()
+        self._preview, self._strip = Preview(canvas), PaletteStrip(self._link)
+        self._words = Gtk.Label(
+            xalign=0, yalign=0, wrap=True, max_width_chars=WIDTH, height_request=TEXT_HEIGHT
+        )
+        self._reset = Gtk.Button.new_with_mnemonic("Reset Pale_tte")
+        self._reset.set_tooltip_text("Leaves all colours to Limner.")
+        self._reset.connect("clicked", lambda _: config.set_property(self._role, ""))
+        self._save = Gtk.Button.new_with_mnemonic("Sa_ve Palette")
+        self._save.set_tooltip_text("Adds what the colours become to GIMP's palettes.")
+        self._save.connect("clicked", lambda _: self._save_palette())
+        self._arrange()
+        self._looks = Looks(
+            operation,
+            canvas,
+            Answers(self._wait, self._after, self._preview.show_before, self._known, self._fail),
+        )
+        self._watch = config.connect("notify", self._changed)
+        self._show_swatches()
+        self._ask_soon(GLib.PRIORITY_LOW)
+
+    def close(self) -> None:
+        """Ends what still goes on."""
+        self._config.disconnect(self._watch)
+        if self._waiting:
+            GLib.source_remove(self._waiting)
+        self._looks.close()
+
+    def _arrange(self) -> None:
+        shown = Gtk.CheckButton.new_with_mnemonic("Previe_w")
+        flags = GObject.BindingFlags.BIDIRECTIONAL | GObject.BindingFlags.SYNC_CREATE
+        self._config.bind_property(PREVIEW, shown, "active", flags)
+        shown.bind_property("active", self._preview, "visible", GObject.BindingFlags.SYNC_CREATE)
+        buttons = Gtk.Box(spacing=SPACING)
+        buttons.pack_start(self._reset, False, False, 0)
+        buttons.pack_start(self._save, False, False, 0)
+        title = Gtk.Label.new_with_mnemonic("Palette: _before above, after below")
+        title.set_xalign(0)
+        title.set_mnemonic_widget(self._strip)
+        for widget in (shown, self._preview, title, self._strip, buttons, self._words):
+            self.pack_start(widget, False, False, 0)
+            if widget is not self._preview:
+                widget.show_all()
+        self.show()
+
+    def _changed(self, _: Gimp.ProcedureConfig, setting: GObject.ParamSpec) -> None:
+        if setting.name == self._role:
+            self._show_swatches()
+        self._ask_soon(GLib.PRIORITY_DEFAULT)
+
+    def _ask_soon(self, priority: int) -> None:
+        """Asks once for all that changes now; with a low priority, once the dialog is drawn."""
+        self._changes = True
+
+        def ask() -> bool:
+            while self._changes:
+                self._changes = False
+                self._ask()
+            self._waiting = 0
+            return GLib.SOURCE_REMOVE
+
+        if not self._waiting:
+            self._waiting = GLib.idle_add(ask, priority=priority)
+
+    def _ask(self) -> None:
+        if not self._config.get_property(PREVIEW):
+            self._words.set_text("" if self._swatches else "The preview shows the palette.")
+            return
+        params = {p.name: self._config.get_property(p.name) for p in self._operation.parameters}
+        try:
+            with pixels.in_turns(_let_gtk_work):
+                planes = self._planes()
+            self._looks.ask(Question(params, planes, self._links()))
+        except LimnerError as error:
+            self._fail(error)
+
+    def _planes(self) -> List[Plane]:
+        """All inputs, of which only those are read that the artist chose anew."""
+        bare = self._config.get_property(bindings.IN_PLACE)
+        for entry in self._operation.inputs:
+            primary = entry is self._operation.primary
+            choice = bare, None if primary else self._config.get_property(entry.role)
+            if self._read.get(entry.role, (None,))[0] != choice:
+                planes = bindings.read_input(
+                    self._operation, entry, [self._source], self._config, bare=bare
+                )
+                self._read[entry.role] = choice, planes
+        return [plane for _, planes in self._read.values() for plane in planes]
+
+    def _links(self) -> List[Link]:
+        return links.read(self._config.get_property(self._role))
+
+    def _wait(self, words: str) -> None:
+        self._preview.say(words + "…")
+
+    def _after(self, plane: Plane) -> None:
+        self._words.set_text("")
+        self._preview.show_after(plane)
+
+    def _fail(self, error: LimnerError) -> None:
+        say = self._preview.say if self._preview.is_empty else self._words.set_text
+        say(str(error))
+
+    def _known(self, asked: Sequence[Link], metadata: Mapping[str, Any]) -> None:
+        """The engine knows what each colour becomes; for links that are no more, that is old."""
+        if asked == self._links():
+            given = asked or [Link(code) for code in metadata["source"]]
+            rows = zip(given, metadata["target"], metadata["share"])
+            self._swatches = [Swatch(*row) for row in rows]
+            self._show_swatches()
+            if not given:
+                self._words.set_text("There is no colour here to change.")
+
+    def _show_swatches(self) -> None:
+        """Shows what is known, with the artist's choices."""
+        given, known = self._links(), self._swatches
+        now = given or [Link(swatch.link.source) for swatch in known]
+        if len(known) != len(now):
+            known = [Swatch(link, link.target or link.source, None) for link in now]
+        self._swatches = [
+            swatch if swatch.link == link else Swatch(link, link.target or swatch.becomes, share)
+            for link, swatch, share in ((new, old, old.share) for new, old in zip(now, known))
+        ]
+        self._strip.show_swatches(self._swatches)
+        self._reset.set_sensitive(bool(given))
+        self._save.set_sensitive(bool(self._swatches))
+
+    def _link(self, place: int, target: Optional[str]) -> None:
+        """The artist wants a colour to become another; None leaves it to the operation."""
+        given = [swatch.link for swatch in self._swatches]
+        given[place] = Link(given[place].source, target)
+        self._config.set_property(self._role, links.write(given))
+
+    def _save_palette(self) -> None:
+        name = palette.save(f"{self._source.get_name()} ({self._operation.title})", self._swatches)
+        self._words.set_text(f"Saved: '{name}' is one of GIMP's palettes now.")
+
+
+def _let_gtk_work() -> None:
+    while Gtk.events_pending():
+        Gtk.main_iteration_do(False)
