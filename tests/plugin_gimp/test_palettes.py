@@ -113,7 +113,8 @@ def test_what_the_artist_links_is_what_the_engine_makes(gui, find, screenshot):
     find(source[0], source[0])
     wanted = [(source[0], source[0]), (source[1], BLUE), *((code, None) for code in source[2:])]
     becomes = swatches(sent, links(wanted))["target"]
-    choose_colour(gui, find(source[1], target[1]), BLUE)
+    held = swatches(sent, links([wanted[0], *((code, None) for code in source[1:])]))["target"]
+    choose_colour(gui, find(source[1], held[1]), BLUE)
     find(source[1], becomes[1])
     screenshot("palette-changed")
     gui.type("windowactivate", "--sync", gui.window(TITLE), "key", "alt+o")
