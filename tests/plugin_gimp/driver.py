@@ -128,6 +128,15 @@ def look(image):
     }
 
 
+def count(image):
+    """How many layers there are, those in groups too; can be asked while GIMP changes them."""
+    layers, number = list(Gimp.Image.get_by_id(image).get_layers()), 0
+    while layers:
+        layer, number = layers.pop(), number + 1
+        layers += layer.get_children() if layer.is_group() else []
+    return number
+
+
 def describe(layer):
     _, x, y = layer.get_offsets()
     made = layer.get_parasite("limner-made")
