@@ -146,6 +146,12 @@ class Operation:
         """Whether its main result is a mask: in an editor the selection, or a mask on the layer."""
         return self.outputs[0].kind == "mask"
 
+    @property
+    def links(self) -> Optional[Input]:
+        """The input for a palette that it gave and the artist changed, where it gives any."""
+        gives = any(output.kind == "palette" for output in self.outputs)
+        return next((i for i in self.inputs if gives and i.kind == "links"), None)
+
     def input(self, role: str) -> Input:
         """The input of that role. Raises LimnerError unknown-input."""
         for candidate in self.inputs:

@@ -8,7 +8,9 @@ from .colours import has_transparent_strokes
 from .document import CLEAR, LAYER_TYPES, PALETTE, SELECTION, Source, key_of, node_of
 from .ipc import catalog
 from .ipc.errors import LimnerError
+from .pixels import Pixels
 from .qt import QByteArray, QImage
+from .swatches import Swatch, Swatches
 
 ANNOTATION = "limner"
 AUTOMATIC, NOTHING = "", "none"
@@ -57,6 +59,7 @@ class Variant(NamedTuple):
 class DocumentState:
     """The settings of one document; they travel with it in an annotation.
 
+    swatches: by operation and primary layer, what the last run gave and the artist made of it.
     variants: of the last run, where it had several; they are forgotten with the document.
     """
 
@@ -66,6 +69,7 @@ class DocumentState:
         self.params: Dict[str, Dict[str, catalog.Value]] = {}
         self.bindings: Dict[str, Dict[str, str]] = {}
         self.mask_places: Dict[str, str] = {}
+        self.swatches: Dict[str, Dict[str, Swatches]] = {}
         self.made: List[Made] = []
         self.made_selections: Dict[str, str] = {}
         self.containers: List[str] = []
@@ -81,6 +85,10 @@ class DocumentState:
             "params": self.params,
             "bindings": self.bindings,
             "mask_places": self.mask_places,
+            "swatches": {
+                name: {key: strip.kept() for key, strip in strips.items()}
+                for name, strips in self.swatches.items()
+            },
             "made": [made._asdict() for made in self.made],
             "made_selections": self.made_selections,
             "containers": self.containers,
@@ -101,6 +109,10 @@ class DocumentState:
                 for name, keys in kept["bindings"].items()
             }
             self.mask_places = dict(kept.get("mask_places", {}))
+            self.swatches = {
+                name: {key: Swatches.of_kept(strip) for key, strip in strips.items()}
+                for name, strips in kept.get("swatches", {}).items()
+            }
             self.made = [Made(**made) for made in kept["made"]]
             self.made_selections = dict(kept.get("made_selections", {}))
             self.containers = [str(key) for key in kept["containers"]]
@@ -140,6 +152,33 @@ class DocumentState:
     def bind(self, role: str, key: str) -> None:
         """Binds an input."""
         self.bindings.setdefault(self.operation.id, {})[role] = key
+
+    @property
+    def strip(self) -> Optional[Swatches]:
+        """The operation's swatches for the picture that is its primary input."""
+        layer = self.primary() if self.operation.links is not None else None
+        return None if layer is None else self._strips().get(key_of(layer))
+
+    def set_strip(self, strip: Swatches) -> None:
+        """Takes what the artist made of them."""
+        self._strips()[key_of(self.primary())] = strip
+
+    def links(self) -> Optional[Pixels]:
+        """The swatches as an input, where the artist changed any."""
+        strip = self.strip
+        entry = self.operation.links
+        return None if entry is None or not strip or not strip.links else strip.pixels(entry.role)
+
+    def note_swatches(
+        self, operation: str, primary: str, answer: Swatches, sent: Dict[int, Swatch]
+    ) -> None:
+        """Takes what a run gave for a layer. sent: the links that it had."""
+        strips = self.swatches.setdefault(operation, {})
+        known = strips.get(primary)
+        strips[primary] = answer if known is None else known.answered(answer, sent)
+
+    def _strips(self) -> Dict[str, Swatches]:
+        return self.swatches.setdefault(self.operation.id, {})
 
     def choices(self, entry: catalog.Input) -> List[Tuple[str, str]]:
         """Keys and texts of all that an input can be bound to."""

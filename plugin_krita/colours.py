@@ -20,6 +20,12 @@ def pixel_of(colour: Any, own: Format) -> bytes:
     return b"".join(code.to_bytes(size, "little") for code in codes)
 
 
+def srgb_of(colour: Any) -> Tuple[float, ...]:
+    """Red, green and blue of a colour in sRGB; it is converted itself."""
+    colour.setColorSpace("RGBA", "F32", SRGB)
+    return tuple(colour.componentsOrdered()[:3])
+
+
 def has_transparent_strokes(node: Any) -> bool:
     """Whether it is a Colorize Mask on which strokes of a colour mean transparent."""
     return has_strokes(node) and node.transparencyIndex() >= 0

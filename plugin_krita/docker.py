@@ -1,15 +1,18 @@
 """The docker: shows the session's state for the document in view, and passes clicks on to it."""
 
+from pathlib import Path
 from typing import Any, Optional
 
-from krita import DockWidget
+from krita import DockWidget, Krita
 
 from . import document as documents
-from . import variants
+from . import palette_file, variants
+from .colours import srgb_of
 from .inputs import InputForm
 from .ipc import catalog
 from .job import Job, Notice
-from .live import has_scribbles
+from .live import followed
+from .palette_strip import PaletteStrip
 from .parameters import MaskPlaceForm, ParameterForm
 from .preview import Preview
 from .qt import (
@@ -30,6 +33,7 @@ from .qt import (
 )
 from .session import Session
 from .strip import VariantStrip
+from .swatches import Swatch, Swatches
 
 LOOK = 500
 """Milliseconds between two looks at the active layer, whose changes Krita does not announce."""
@@ -85,15 +89,17 @@ class LimnerDocker(DockWidget):
         self._forms.setSpacing(6)
         column.addLayout(self._forms)
         column.addLayout(self._buttons())
-        self._live = QCheckBox("Live: follow the scribbles")
+        self._live = QCheckBox()
         self._live.setObjectName("limner_live")
-        self._live.setToolTip("Shows the result here after each stroke, until you apply it.")
+        self._live.setToolTip("Shows the result here after each change, until you apply it.")
         self._live.clicked.connect(lambda on: self._session.set_live(self._document, on))
         column.addWidget(self._live)
         self._progress = QProgressBar()
         self._progress.setObjectName("limner_progress")
         self._progress.setRange(0, 1000)
         column.addWidget(self._progress)
+        self._palette = PaletteStrip(self._set_strip, self._save_palette, _foreground)
+        column.addWidget(self._palette)
         self._preview = Preview()
         column.addWidget(self._preview)
         self._variants = VariantStrip(self._choose_variant, self._keep_variant)
@@ -132,6 +138,7 @@ class LimnerDocker(DockWidget):
         if self.isVisible() and self._has_document():
             self._inputs.show_state(self._session.state(self._document))
             self._show_variants()
+            self._show_palette()
 
     def _has_document(self) -> bool:
         """Whether there is a document in view; it may be closed before Krita says so."""
@@ -154,6 +161,7 @@ class LimnerDocker(DockWidget):
             self._progress.setValue(round(1000 * job.fraction))
             self._progress.setFormat(f"{job.stage.capitalize()} – %p%")
         self._show_live(document, job)
+        self._show_palette()
         self._show_variants()
         self._notice.show_notice(notice)
         self._engine.setText(_engine_words(self._session))
@@ -173,8 +181,16 @@ class LimnerDocker(DockWidget):
         self._run.setText("Run" if live is None else "Apply")
         was_hidden = self._preview.isHidden()
         source = live or job
-        self._preview.show_image(None if source is None else source.picture)
+        before = None if live is None else live.before
+        self._preview.show_image(None if source is None else source.picture, before)
         self._bring_into_view(self._preview, was_hidden)
+
+    def _show_palette(self) -> None:
+        """The swatches of the operation and the picture."""
+        state = None if self._document is None else self._session.state(self._document)
+        was_hidden = self._palette.isHidden()
+        self._palette.show_strip(None if state is None else state.strip)
+        self._bring_into_view(self._palette, was_hidden)
 
     def _show_variants(self) -> None:
         """The last result's variants; while a job runs, what they will be replaced by is open."""
@@ -220,7 +236,8 @@ class LimnerDocker(DockWidget):
         self._parameters = ParameterForm(operation, self._set_value)
         self._mask_place = MaskPlaceForm(self._set_mask_place)
         self._mask_place.setVisible(operation.makes_mask)
-        self._live.setVisible(has_scribbles(operation))
+        self._live.setText(followed(operation))
+        self._live.setVisible(bool(followed(operation)))
         self._forms.addWidget(self._inputs)
         self._forms.addWidget(_line())
         self._forms.addWidget(self._parameters)
@@ -229,7 +246,7 @@ class LimnerDocker(DockWidget):
     def _choose(self, index: int) -> None:
         operation = catalog.CATALOG[index]
         self._session.state(self._document).operation = operation
-        if not has_scribbles(operation):
+        if not followed(operation):
             self._session.set_live(self._document, False)
         self._show()
 
@@ -245,8 +262,29 @@ class LimnerDocker(DockWidget):
         self._session.state(self._document).bind(role, key)
         self._show()
 
+    def _set_strip(self, strip: Swatches) -> None:
+        if self._has_document() and self._session.state(self._document).strip is not None:
+            self._session.state(self._document).set_strip(strip)
+            self._session.hurry(self._document)
+            self._show()
+
+    def _save_palette(self, below: bool) -> None:
+        """Asks where to, and saves a row of the strip as it is then."""
+        document = self._document
+        strip = self._session.state(document).strip
+        source = range(len(strip.source))
+        row = [strip.becomes(number) for number in source] if below else strip.source
+        name = document.name() or self._session.state(document).primary().name()
+        title = f"{name} {'harmonized' if below else 'colours'}"
+
+        def chosen(file: Path) -> None:
+            self._session.say(document, palette_file.write(file, row, strip.share))
+
+        palette_file.ask(self, title, chosen)
+
     def _set_value(self, name: str, value: catalog.Value) -> None:
         self._session.state(self._document).set_value(name, value)
+        self._session.hurry(self._document)
 
     def _set_mask_place(self, place: str) -> None:
         state = self._session.state(self._document)
@@ -254,6 +292,7 @@ class LimnerDocker(DockWidget):
 
     def _reset_values(self) -> None:
         self._session.state(self._document).reset_values()
+        self._session.hurry(self._document)
         self._show()
 
     def _add_scribbles(self) -> None:
@@ -280,6 +319,13 @@ class _Notice(QWidget):
         if notice is not None:
             self._text.setText(notice.text)
             self._strip.setStyleSheet(f"background: {COLOURS[notice.kind]};")
+
+
+def _foreground() -> Optional[Swatch]:
+    """The colour that the artist paints with."""
+    view = Krita.instance().activeWindow().activeView()
+    colour = None if view is None else view.foregroundColor()
+    return None if colour is None else Swatch.of(srgb_of(colour))
 
 
 def _engine_words(session: Session) -> str:

@@ -14,21 +14,40 @@ from .ipc.planes import Plane, coverage, is_opaque
 from .pixels import Drawn, Format, Pixels, is_paper, pack, unpack
 from .profiles import Profiles
 from .qt import QImage, QObject, Signal
+from .swatches import Swatches
 
 LAYER_KINDS = ("layers", "picture")
-"""Kinds of output that become layers; all but a main output that is a mask stay in the engine."""
+"""Kinds of output that become layers."""
+
+
+PALETTE = "palette"
+"""The kind of output that the palette strip shows."""
+
+
+class Read:
+    """What was read of a document's layers, for one job or several.
+
+    pixels: the primary input first. planes: the same, once they were packed. before: what the
+    primary one looks like, once a live job is done.
+    """
+
+    def __init__(self, pixels: Sequence[Pixels]) -> None:
+        self.pixels = pixels
+        self.planes: Sequence[Plane] = ()
+        self.before: Optional[QImage] = None
 
 
 class Request(NamedTuple):
     """A job: what to run on which pixels.
 
-    pixels: the primary input first. own_mask: whether the mask is the primary layer's own coverage.
-    live: whether the result is for the docker's eyes, for now.
+    links: swatches that the artist changed. own_mask: whether the mask is the primary layer's own
+    coverage. live: whether the result is for the docker's eyes, for now.
     """
 
     operation: catalog.Operation
     params: Dict[str, Any]
-    pixels: Sequence[Pixels]
+    read: Read
+    links: Optional[Pixels]
     canvas: Sequence[int]
     own_mask: bool = False
     live: bool = False
@@ -39,7 +58,8 @@ class Answer(NamedTuple):
 
     notes: what the operation says. lines_mode: how the primary layer has to blend so that what lies
     under it is seen. pictures: of each variant, by number, where there are several. picture: of the
-    whole, where the request was live.
+    whole, where the request was live and no preview is as good. swatches: main colours, where the
+    operation gives any.
     """
 
     layers: List[Drawn]
@@ -48,6 +68,7 @@ class Answer(NamedTuple):
     lines_mode: str
     pictures: Dict[int, QImage]
     picture: Optional[QImage]
+    swatches: Optional[Swatches]
 
 
 class Engine(QObject):
@@ -122,7 +143,16 @@ class Engine(QObject):
         profiles = self._profiles
         if cancelled.is_set():
             raise LimnerError("cancelled", "The job was cancelled.", "Run it again.")
-        planes = [self._plane(request, pixels) for pixels in request.pixels]
+        read = request.read
+        if not read.planes:
+            read.planes = [self._plane(request, pixels) for pixels in read.pixels]
+        links = [] if request.links is None else [pack(request.links, None)]
+        previews: List[Plane] = []
+
+        def preview(plane: Plane) -> None:
+            previews.append(plane)
+            show(plane)
+
         self._say("Starting" if not self.device else "Working")
         tell(0.0, "Starting the engine" if not self.device else "Waiting for the engine")
         with self._client() as client:
@@ -131,24 +161,32 @@ class Engine(QObject):
             result = client.run(
                 request.operation.id,
                 request.params,
-                planes,
+                [*read.planes, *links],
                 (request.canvas[0], request.canvas[1]),
                 on_progress=tell,
-                on_preview=show,
+                on_preview=preview,
                 cancelled=cancelled,
                 outputs=_wanted(request.operation),
             )
         tell(1.0, "Preparing the layers")
-        layers = [unpack(p, Format.of(p, profiles.name(p.icc))) for p in result.planes]
-        notes = [str(p.attributes.get("metadata", {}).get("note", "")) for p in result.planes]
-        lines, mode = request.pixels[0], "normal"
+        drawn = [plane for plane in result.planes if not _is_palette(plane)]
+        layers = [unpack(p, Format.of(p, profiles.name(p.icc))) for p in drawn]
+        notes = [str(p.attributes.get("metadata", {}).get("note", "")) for p in drawn]
+        lines, mode = read.pixels[0], "normal"
         if request.operation.works_on_line_art and is_paper(lines):
-            mode = str(result.planes[0].attributes.get("metadata", {}).get("lines", "multiply"))
+            mode = str(drawn[0].attributes.get("metadata", {}).get("lines", "multiply"))
         pictures = {} if request.live else thumbnails.of_variants(layers, lines, mode)
-        picture = thumbnails.of_first(layers, lines, mode) if request.live else None
+        picture = None
+        # A picture's preview is the whole of it already.
+        if request.live and not (previews and request.operation.outputs[0].kind == "picture"):
+            picture = thumbnails.of_first(layers, lines, mode)
+        if request.live and read.before is None:
+            read.before = thumbnails.of_first([], lines, "normal")
+        palettes = [Swatches.of_plane(plane) for plane in result.planes if _is_palette(plane)]
+        swatches = palettes[0] if palettes else None
         self._say("")
         said = [note for note in notes if note]
-        return Answer(layers, result.report, said, mode, pictures, picture)
+        return Answer(layers, result.report, said, mode, pictures, picture, swatches)
 
     def _plane(self, request: Request, pixels: Pixels) -> Plane:
         """What travels of a layer; of one that is a mask, its coverage. Raises LimnerError."""
@@ -185,10 +223,15 @@ class Engine(QObject):
 
 
 def _wanted(operation: catalog.Operation) -> List[str]:
-    """Roles of the outputs that have a place in a document."""
+    """Roles of the outputs that have a place in a document or in the docker."""
     if operation.makes_mask:
         return [operation.outputs[0].role]
-    return [output.role for output in operation.outputs if output.kind in LAYER_KINDS]
+    kinds = LAYER_KINDS if operation.links is None else (*LAYER_KINDS, PALETTE)
+    return [output.role for output in operation.outputs if output.kind in kinds]
+
+
+def _is_palette(plane: Plane) -> bool:
+    return plane.attributes.get("kind") == PALETTE
 
 
 _STATES = ("timed-out", "unsafe-connection", "version-mismatch", "wrong-secret")

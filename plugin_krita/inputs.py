@@ -66,7 +66,8 @@ class InputForm(QWidget):
         form.setContentsMargins(0, 0, 0, 0)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         self.boxes: Dict[str, BindingBox] = {}
-        for entry in operation.inputs:
+        # Links come from the palette strip.
+        for entry in (entry for entry in operation.inputs if entry.kind != "links"):
             box = BindingBox(entry, lambda key, role=entry.role: bind(role, key))
             self.boxes[entry.role] = box
             row = _with_button(box, add_scribbles) if entry.kind == "scribbles" else box

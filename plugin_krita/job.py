@@ -7,8 +7,8 @@ from typing import Generator, List, NamedTuple, Optional
 from . import document as documents
 from . import masks, result
 from .bindings import DocumentState
-from .document import SELECTION
-from .engine import Answer, Engine, Request
+from .document import SELECTION, Source
+from .engine import Answer, Engine, Read, Request
 from .ipc.errors import LimnerError
 from .pixels import Pixels
 from .profiles import Profiles
@@ -57,17 +57,27 @@ class Job(QObject):
     ended = Signal(object)
 
     def __init__(
-        self, state: DocumentState, engine: Engine, profiles: Profiles, live: bool = False
+        self,
+        state: DocumentState,
+        engine: Engine,
+        profiles: Profiles,
+        live: bool = False,
+        read: Optional[Read] = None,
     ) -> None:
-        """live: leaves the document alone until `place`. Raises LimnerError for a missing input."""
+        """live: leaves the document alone until `place`. read: the layers, where they are known.
+
+        Raises LimnerError for a missing input.
+        """
         super().__init__()
-        self.live = live
+        self.live, self.read = live, read
         self.preview: Optional[QImage] = None
         self.answer: Optional[Answer] = None
         self.fraction, self.stage, self.can_cancel = 0.0, "Reading the layers", True
         self._state, self._engine, self._profiles = state, engine, profiles
         self._operation, self._params = state.operation, state.values()
         self._sources, self._mask_place = state.sources(), state.mask_place
+        self._links = state.links()
+        self._sent = {} if self._links is None else dict(state.strip.links)
         self._remarks: List[str] = []
         self._cancelled = threading.Event()
         self._over = False
@@ -82,9 +92,9 @@ class Job(QObject):
     def is_as_set(self) -> bool:
         """Whether the document's operation and its settings are still those of the job."""
         state = self._state
-        now = state.operation.id, state.values()
+        now, own = (state.operation.id, state.values()), (self._operation.id, self._params)
         try:
-            return now == (self._operation.id, self._params) and state.sources() == self._sources
+            return now == own and state.sources() == self._sources and state.links() == self._links
         except LimnerError:
             return False
 
@@ -119,17 +129,24 @@ class Job(QObject):
             earlier, edited = yield from result.find_earlier(state, self._operation, primary.key)
             if earlier is not None and not edited:
                 primary = primary._replace(without=(earlier.group,))
-        pixels: List[Pixels] = []
-        for source in (primary, *self._sources[1:]):
-            read = yield from documents.read(document, source, self._profiles)
-            pixels.append(read)
-            self._remarks += [remark for remark in read.remarks if remark not in self._remarks]
+        if self.read is None:
+            self.read = yield from self._read_layers(primary)
         own = any(source.key == primary.key for source in self._sources[1:])
         canvas = (document.width(), document.height())
-        request = Request(self._operation, self._params, pixels, canvas, own, self.live)
+        request = Request(
+            self._operation, self._params, self.read, self._links, canvas, own, self.live
+        )
         self._engine.submit(
             request, self._cancelled, self._progress, self._show, self._answered, self._fail
         )
+
+    def _read_layers(self, primary: Source) -> Generator[Optional[int], None, Read]:
+        pixels: List[Pixels] = []
+        for source in (primary, *self._sources[1:]):
+            read = yield from documents.read(self._state.document, source, self._profiles)
+            pixels.append(read)
+            self._remarks += [remark for remark in read.remarks if remark not in self._remarks]
+        return Read(pixels)
 
     def _progress(self, fraction: float, stage: str) -> None:
         if not self._over:
@@ -145,6 +162,9 @@ class Job(QObject):
         if self._over:
             return
         self.answer = answer
+        if answer.swatches is not None:
+            primary, operation = self._sources[0].key, self._operation.id
+            self._state.note_swatches(operation, primary, answer.swatches, self._sent)
         if self.live:
             seconds = time.monotonic() - self._begun
             words = [f"Live, {seconds:.1f} s. Apply puts it into the picture.", *answer.notes]
@@ -163,10 +183,23 @@ class Job(QObject):
             *answer.notes,
             *placed.remarks,
             *self._remarks,
+            self._left_behind,
             "Undo once to remove the result"
             + (f", {placed.steps} times for all of it." if placed.steps > 1 else "."),
         ]
         self._end(Notice("result", " ".join(word for word in words if word)))
+
+    @property
+    def _left_behind(self) -> str:
+        """A word about swatches that the artist changed for another layer."""
+        strips = self._state.swatches.get(self._operation.id, {})
+        if self._sources[0].key in strips and strips[self._sources[0].key].links:
+            return ""
+        for key, strip in strips.items():
+            layer = documents.node_of(self._state.document, key)
+            if strip.links and layer is not None and key != self._sources[0].key:
+                return f"The colours that you chose stay with “{layer.name()}”."
+        return ""
 
     def _put_layers(self, answer: Answer) -> Generator[Optional[int], None, Placed]:
         state, operation, primary = self._state, self._operation, self._sources[0].key

@@ -1,4 +1,4 @@
-"""Live mode: the result follows the scribbles, in the docker alone, until it is applied."""
+"""Live mode: the result follows what the artist does, in the docker alone, until it is applied."""
 
 import time
 import zlib
@@ -7,7 +7,7 @@ from typing import Any, Callable, Generator, Optional
 from . import document as documents
 from .bindings import DocumentState
 from .document import SELECTION, Source
-from .engine import Engine
+from .engine import Engine, Read
 from .ipc.catalog import Operation
 from .ipc.errors import LimnerError
 from .job import Job, Notice
@@ -23,13 +23,18 @@ REST = 3
 """How many times as long as a look took it waits for the next one, on a large page."""
 
 
-def has_scribbles(operation: Operation) -> bool:
-    """Whether the operation can follow scribbles."""
-    return any(entry.kind == "scribbles" for entry in operation.inputs)
+FOLLOWED = {"scribbles": "Live: follow the scribbles", "links": "Live: follow the palette"}
+"""Kinds of input that live mode is for, and what its switch says."""
+
+
+def followed(operation: Operation) -> str:
+    """What the switch of live mode says for an operation; empty where it has no live mode."""
+    kinds = [entry.kind for entry in operation.inputs]
+    return next((words for kind, words in FOLLOWED.items() if kind in kinds), "")
 
 
 class Live(QObject):
-    """Runs a document's operation anew after each stroke; a stroke cancels what runs already.
+    """Runs a document's operation anew after each change; that cancels what runs already.
 
     job: the last one that was answered, which can be applied. notice: what to say of it; `told`
     comes with each.
@@ -52,6 +57,8 @@ class Live(QObject):
         self._is_busy = is_busy
         self._running: Optional[Job] = None
         self._seen: Any = None
+        self._read: Optional[Read] = None
+        self._is_late = False
         self._looks, self._lines = 0, 0
         self._turns = Turns(self._watch(), self._fail)
 
@@ -63,9 +70,33 @@ class Live(QObject):
         return None if self.job is None else self.job.picture
 
     @property
+    def before(self) -> Optional[QImage]:
+        """What the picture looks like as it is, once there is a result."""
+        return None if self.job is None else self.job.read.before
+
+    @property
     def is_current(self) -> bool:
         """Whether what can be applied is what the document asks for now."""
         return self.job is not None and self._running is None and self.job.is_as_set
+
+    def hurry(self) -> None:
+        """Follows a change of settings or swatches at once, with the layers as last seen.
+
+        What runs already may show its preview first, so that dragging shows some.
+        """
+        running, self._is_late = self._running, False
+        if self._is_busy() or self._read is None or self._seen is None:
+            return
+        if running is not None and running.preview is None:
+            self._is_late = True
+            return
+        try:
+            settings, (_, layers) = self._settings(), self._seen
+            if self._state.sources() == layers[0] and settings != self._seen[0]:
+                self._seen = settings, layers
+                self._start(self._read)
+        except LimnerError as error:
+            self._fail(error)
 
     def stop(self) -> None:
         """Follows no further."""
@@ -81,16 +112,18 @@ class Live(QObject):
     def _watch(self) -> Steps:
         while True:
             begun = time.monotonic()
-            if not self._is_busy() and has_scribbles(self._state.operation):
-                found = yield from self._look()
+            if not self._is_busy() and followed(self._state.operation):
+                layers = yield from self._look()
+                found = self._settings(), layers
                 if found != self._seen:
+                    is_known = self._seen is not None and layers == self._seen[1]
                     self._seen = found
-                    self._start()
+                    self._start(self._read if is_known else None)
             spent = 1000 * (time.monotonic() - begun)
             yield max(LOOK, round(REST * spent))
 
     def _look(self) -> Generator[Optional[int], None, Any]:
-        """All that the result depends on: the lines now and then, palettes by name."""
+        """What the layers are: the primary one now and then, palettes by name."""
         state = self._state
         documents.require_open(state.document)
         try:
@@ -103,8 +136,12 @@ class Live(QObject):
                 digests.append(digest)
         except LimnerError as error:
             documents.require_open(state.document)
-            return error.sentence
-        return state.operation.id, state.values(), sources, self._lines, digests
+            return [error.sentence]
+        return [sources, self._lines, digests]
+
+    def _settings(self) -> Any:
+        """All else that the result depends on."""
+        return self._state.operation.id, self._state.values(), self._state.links()
 
     def _digest(self, source: Source) -> Generator[Optional[int], None, Any]:
         """What tells the source's pixels from others."""
@@ -118,18 +155,27 @@ class Live(QObject):
                 yield None
         return digest
 
-    def _start(self) -> None:
+    def _start(self, read: Optional[Read]) -> None:
+        """read: the layers, where they are as they were."""
         self._cancel()
+        self._read, self._is_late = read, False
         try:
-            job = Job(self._state, self._engine, self._profiles, live=True)
+            job = Job(self._state, self._engine, self._profiles, live=True, read=read)
         except LimnerError as error:
             self._fail(error)
             return
         self._running = job
-        job.changed.connect(self.changed)
+        job.changed.connect(lambda: self._progressed(job))
         job.ended.connect(lambda notice: self._ended(job, notice))
         job.start()
         self.changed.emit()
+
+    def _progressed(self, job: Job) -> None:
+        if job is self._running:
+            self._read = job.read
+            if self._is_late and job.preview is not None:
+                self.hurry()
+            self.changed.emit()
 
     def _cancel(self) -> None:
         job, self._running = self._running, None
@@ -138,9 +184,11 @@ class Live(QObject):
 
     def _ended(self, job: Job, notice: Notice) -> None:
         if job is self._running:
-            self._running = None
+            self._running, self._read = None, job.read
             self._replace(job if job.answer is not None else None)
             self._tell(notice)
+            if self._is_late:
+                self.hurry()
 
     def _fail(self, error: LimnerError) -> None:
         self._cancel()

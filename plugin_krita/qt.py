@@ -9,7 +9,9 @@ if int(Krita.instance().version().split(".")[0]) >= 6:
     from PyQt6.QtCore import (
         QByteArray,
         QCoreApplication,
+        QEvent,
         QObject,
+        QRect,
         QSignalBlocker,
         QSize,
         QStandardPaths,
@@ -18,11 +20,21 @@ if int(Krita.instance().version().split(".")[0]) >= 6:
         QUuid,
     )
     from PyQt6.QtCore import pyqtSignal as Signal
-    from PyQt6.QtGui import QIcon, QImage, QPainter, QPixmap
+    from PyQt6.QtGui import (
+        QColor,
+        QIcon,
+        QImage,
+        QPainter,
+        QPalette,
+        QPixmap,
+    )
     from PyQt6.QtWidgets import (
+        QApplication,
         QCheckBox,
+        QColorDialog,
         QComboBox,
         QDoubleSpinBox,
+        QFileDialog,
         QFormLayout,
         QFrame,
         QHBoxLayout,
@@ -30,12 +42,14 @@ if int(Krita.instance().version().split(".")[0]) >= 6:
         QListView,
         QListWidget,
         QListWidgetItem,
+        QMenu,
         QProgressBar,
         QPushButton,
         QScrollArea,
         QSizePolicy,
         QSpinBox,
         QToolButton,
+        QToolTip,
         QVBoxLayout,
         QWidget,
     )
@@ -43,7 +57,9 @@ else:
     from PyQt5.QtCore import (
         QByteArray,
         QCoreApplication,
+        QEvent,
         QObject,
+        QRect,
         QSignalBlocker,
         QSize,
         QStandardPaths,
@@ -52,11 +68,21 @@ else:
         QUuid,
     )
     from PyQt5.QtCore import pyqtSignal as Signal
-    from PyQt5.QtGui import QIcon, QImage, QPainter, QPixmap
+    from PyQt5.QtGui import (
+        QColor,
+        QIcon,
+        QImage,
+        QPainter,
+        QPalette,
+        QPixmap,
+    )
     from PyQt5.QtWidgets import (
+        QApplication,
         QCheckBox,
+        QColorDialog,
         QComboBox,
         QDoubleSpinBox,
+        QFileDialog,
         QFormLayout,
         QFrame,
         QHBoxLayout,
@@ -64,22 +90,29 @@ else:
         QListView,
         QListWidget,
         QListWidgetItem,
+        QMenu,
         QProgressBar,
         QPushButton,
         QScrollArea,
         QSizePolicy,
         QSpinBox,
         QToolButton,
+        QToolTip,
         QVBoxLayout,
         QWidget,
     )
 
 __all__ = [
+    "QApplication",
     "QByteArray",
     "QCheckBox",
+    "QColor",
+    "QColorDialog",
     "QComboBox",
     "QCoreApplication",
     "QDoubleSpinBox",
+    "QEvent",
+    "QFileDialog",
     "QFormLayout",
     "QFrame",
     "QHBoxLayout",
@@ -89,11 +122,14 @@ __all__ = [
     "QListView",
     "QListWidget",
     "QListWidgetItem",
+    "QMenu",
     "QObject",
     "QPainter",
+    "QPalette",
     "QPixmap",
     "QProgressBar",
     "QPushButton",
+    "QRect",
     "QScrollArea",
     "QSignalBlocker",
     "QSize",
@@ -102,6 +138,7 @@ __all__ = [
     "QStandardPaths",
     "QTimer",
     "QToolButton",
+    "QToolTip",
     "QUuid",
     "QVBoxLayout",
     "QWidget",

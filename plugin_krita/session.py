@@ -108,6 +108,17 @@ class Session(QObject):
             self._lives[key] = live
         self.changed.emit()
 
+    def hurry(self, document: Any) -> None:
+        """Has live mode follow at once what the artist set in the docker."""
+        live = self.live(document)
+        if live is not None:
+            live.hurry()
+
+    def say(self, document: Any, notice: Notice) -> None:
+        """Says something of the document in place of its last run."""
+        self._notices[documents.identity(document)] = notice
+        self.changed.emit()
+
     def apply(self, document: Any) -> None:
         """Puts what live mode shows into the document; what it does not show yet is run."""
         live = self.live(document)

@@ -2,8 +2,9 @@
 
 The table holds what is added to L, a and b on a grid over a and b, and over L where lightness
 matters; between its points it is linear. Pixels keep their own precision: only the change is
-tabulated, never the colour. The loop over pixels is compiled by numba, as numpy's passes over whole
-arrays and OpenCV's conversions take several times as long (benchmarks/color_table.py).
+tabulated, never the colour. The loop over pixels is compiled by numba: numpy's passes over whole
+arrays take several times as long, and OpenCV's conversions, which take about as long, leave colours
+out of the gamut (benchmarks/color_table.py).
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from ipc.errors import LimnerError
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 
-PREVIEW_SIDE = 768
+PREVIEW_SIDE = 512
 """Pixels of a preview's longer side, at most."""
 
 _MOST_LINKS = 32

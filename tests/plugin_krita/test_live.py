@@ -178,12 +178,15 @@ def test_turned_off_it_follows_no_more(krita: Krita) -> None:
     assert krita.tree() != before
 
 
-def test_operations_without_scribbles_have_no_live_mode(krita: Krita) -> None:
+def test_operations_that_follow_nothing_have_no_live_mode(krita: Krita) -> None:
     open_drawing(krita)
     start_live(krita)
-    krita.choose("limner_operation", "Harmonize palette")
+    krita.choose("limner_operation", "Select subject")
     assert not krita.is_shown("limner_live")
     assert previewed(krita) is None
+    krita.choose("limner_operation", "Harmonize palette")
+    assert krita.is_shown("limner_live")
+    assert not krita.value("limner_live")
     assert "Harmonize palette" in krita.run()
 
 

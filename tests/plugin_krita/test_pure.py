@@ -2,6 +2,7 @@
 
 import importlib
 import itertools
+import json
 import struct
 import sys
 import types
@@ -31,6 +32,7 @@ def module(name: str) -> Any:
 
 
 pixels, profiles, samples = module("pixels"), module("profiles"), module("samples")
+swatches = module("swatches")
 
 
 def krita_pixels(model: str, depth: str, values: np.ndarray) -> Any:
@@ -265,3 +267,98 @@ def test_a_result_says_which_variant_it_is_of() -> None:
     found = pixels.unpack(replace(plane, attributes=attributes), layer_format)
 
     assert (found.group, found.variant, found.seed) == (("Paint 2",), 1, 8)
+
+
+SHARES = [0.5, 0.3, 0.2]
+RGB = st.tuples(*[st.floats(-0.5, 1.5, width=32)] * 3)
+
+
+def strip_of(source: list[Any], target: list[Any], shares: list[float] = SHARES) -> Any:
+    """A strip as it comes back from a run."""
+    data = np.ones((2, len(source), 4), np.float32)
+    data[..., :3] = [source, target]
+    codes = [[swatches.Swatch.of(rgb).code for rgb in row] for row in (source, target)]
+    metadata = {"source": codes[0], "target": codes[1], "share": shares}
+    attributes = {"kind": "palette", "metadata": metadata}
+    plane = Plane("swatches", "P", len(source), 2, 4, "f32", data.tobytes(), attributes=attributes)
+    return swatches.Swatches.of_plane(plane)
+
+
+@given(source=st.lists(RGB, min_size=3, max_size=3), target=st.lists(RGB, min_size=3, max_size=3))
+def test_links_are_the_swatches_exactly_and_free_where_nothing_was_chosen(
+    source: list[Any], target: list[Any]
+) -> None:
+    strip = strip_of(source, target)
+    changed = strip.linked(1, swatches.Swatch.of((0.25, 0.5, 0.75))).locked(2)
+
+    links = pixels.pack(changed.pixels("links"), None)
+
+    assert (links.width, links.height, links.channels, links.depth) == (3, 2, 4, "f32")
+    found = np.frombuffer(links.data, np.float32).reshape(2, 3, 4)
+    assert np.array_equal(found[0, :, :3], np.array(source, np.float32))
+    assert found[1, :, 3].tolist() == [0, 1, 1]
+    assert found[1, 1].tolist() == [0.25, 0.5, 0.75, 1]
+    assert np.array_equal(found[1, 2], found[0, 2])
+    assert swatches.Swatches.of_kept(json.loads(json.dumps(changed.kept()))) == changed
+    assert changed.freed(1).freed(2) == changed.reset() == strip
+
+
+@pytest.mark.parametrize("change", [{"links": {"7": [[0, 0, 0], "#000000"]}}, {"share": [1.0]}])
+def test_a_strip_that_does_not_fit_together_is_not_taken_up(change: dict[str, Any]) -> None:
+    kept = strip_of([(0, 0, 0)] * 3, [(1, 1, 1)] * 3).kept()
+    with pytest.raises(ValueError, match="different lengths"):
+        swatches.Swatches.of_kept({**kept, **change})
+
+
+def test_a_run_tells_what_links_look_like_and_leaves_later_ones_alone() -> None:
+    black, red, green, blue = (0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1)
+    earlier = strip_of([red, green, blue], [black, black, black])
+    sent = earlier.linked(0, swatches.Swatch.of((0.5, 0.5, 0.5)))
+    now = sent.linked(1, swatches.Swatch.of(blue))
+    answer = strip_of([red, green, blue], [red, green, red])
+
+    found = now.answered(answer, sent.links)
+
+    assert [found.becomes(n).code for n in range(3)] == ["#ff0000", "#0000ff", "#ff0000"]
+    assert found.links[0].rgb == (0.5, 0.5, 0.5)
+    assert found.freed(0).becomes(0).code == "#000000"
+    assert found.freed(1).becomes(1).code == "#00ff00"
+
+
+def test_without_links_a_run_brings_its_own_colours_and_with_them_they_stay() -> None:
+    black, red, green = (0, 0, 0), (1, 0, 0), (0, 1, 0)
+    earlier, other = strip_of([red, red, red], [black] * 3), strip_of([green] * 3, [black] * 3)
+
+    assert earlier.answered(other, {}) == other
+    # Chosen while the run was under way.
+    assert earlier.locked(0).answered(other, {}) == earlier.locked(0)
+
+
+@given(
+    shares=st.lists(st.floats(0, 1), min_size=1, max_size=32),
+    total=st.integers(0, 600),
+    least=st.integers(1, 40),
+)
+def test_widths_fill_the_strip_and_stay_wide_enough(
+    shares: list[float], total: int, least: int
+) -> None:
+    found = swatches.widths(shares, total, least)
+
+    assert sum(found) == total
+    assert min(found) >= min(least, total // len(shares))
+
+
+def test_a_palette_file_is_one_that_others_read() -> None:
+    strip = strip_of([(1, 0, 0), (0, 0.2, 0), (0, 0, 2)], [(0, 0, 0)] * 3)
+
+    text = swatches.gimp_palette("Sunset\nnew", strip.source, strip.share)
+
+    assert text.splitlines() == [
+        "GIMP Palette",
+        "Name: Sunset new",
+        "Columns: 3",
+        "#",
+        "255   0   0\t#ff0000 50%",
+        "  0  51   0\t#003300 30%",
+        "  0   0 255\t#0000ff 20%",
+    ]

@@ -7,13 +7,15 @@ from krita import Krita, ManagedColor, Palette, Selection
 from limner import turns
 
 if int(Krita.instance().version().split(".")[0]) >= 6:
-    from PyQt6.QtCore import QByteArray, QRegularExpression, Qt, QTimer
+    from PyQt6.QtCore import QByteArray, QEvent, QEventLoop, QPointF, QRegularExpression, Qt, QTimer
+    from PyQt6.QtGui import QColor, QContextMenuEvent, QMouseEvent
     from PyQt6.QtTest import QTest
-    from PyQt6.QtWidgets import QComboBox, QWidget
+    from PyQt6.QtWidgets import QApplication, QColorDialog, QComboBox, QFileDialog, QMenu, QWidget
 else:
-    from PyQt5.QtCore import QByteArray, QRegularExpression, Qt, QTimer
+    from PyQt5.QtCore import QByteArray, QEvent, QEventLoop, QPointF, QRegularExpression, Qt, QTimer
+    from PyQt5.QtGui import QColor, QContextMenuEvent, QMouseEvent
     from PyQt5.QtTest import QTest
-    from PyQt5.QtWidgets import QComboBox, QWidget
+    from PyQt5.QtWidgets import QApplication, QColorDialog, QComboBox, QFileDialog, QMenu, QWidget
 
 ERRORS = []
 USED_STEPS = []
@@ -360,6 +362,128 @@ def preview(file):
     """Writes the docker's preview into a file; False where it shows none."""
     label = _widget("limner_preview")
     return label.isVisibleTo(_docker()) and label.pixmap().save(file)
+
+
+def hold(name, is_held):
+    """Presses a widget of the docker with the mouse, or lets it go."""
+    act = QTest.mousePress if is_held else QTest.mouseRelease
+    act(_widget(name), Qt.MouseButton.LeftButton)
+
+
+def swatches():
+    """The palette strip: main colours, what each becomes, and marks; None where it is hidden."""
+    pairs = _widget("limner_swatches")
+    if not pairs.isVisibleTo(_docker()):
+        return None
+    strip = pairs.strip
+    numbers = range(len(strip.source))
+    marks = [(strip.is_locked(n) and "locked") or (n in strip.links and "chosen") for n in numbers]
+    return [strip.codes, [strip.becomes(n).code for n in numbers], marks]
+
+
+def links():
+    """What the artist has colours become, exactly: [number, red, green, blue]."""
+    strip = _widget("limner_swatches").strip
+    return [[number, *swatch.rgb] for number, swatch in sorted(strip.links.items())]
+
+
+def exact_swatches():
+    """The main colours as they came."""
+    return [swatch.rgb for swatch in _widget("limner_swatches").strip.source]
+
+
+def _swatch(number, below):
+    place = _widget("limner_swatches")._places()[number]
+    point = place.center()
+    point.setY(place.bottom() - 4 if below else place.top() + 4)
+    return point
+
+
+def click_swatch(number, below):
+    """Clicks a swatch."""
+    place = _swatch(number, below)
+    QTest.mouseClick(_widget("limner_swatches"), Qt.MouseButton.LeftButton, pos=place)
+
+
+def drag_swatch(number, below, onto):
+    """Drags a swatch onto one of the lower row."""
+    pairs, button = _widget("limner_swatches"), Qt.MouseButton.LeftButton
+    QTest.mousePress(pairs, button, pos=_swatch(number, below))
+    # QTest moves the pointer alone, and without a window manager no widget hears of it.
+    move = QEvent.Type.MouseMove, QPointF(_swatch(onto, True)), button, button
+    QApplication.sendEvent(pairs, QMouseEvent(*move, Qt.KeyboardModifier.NoModifier))
+    QTest.mouseRelease(pairs, button, pos=_swatch(onto, True))
+
+
+def try_colour(code):
+    """Chooses in the colour dialog, and leaves it open."""
+    _docker().findChild(QColorDialog, "limner_colour_dialog").setCurrentColor(QColor(code))
+
+
+def end_colours(is_taken):
+    """Ends the colour dialog."""
+    dialog = _docker().findChild(QColorDialog, "limner_colour_dialog")
+    dialog.accept() if is_taken else dialog.reject()
+
+
+def swatch_menu(number, text):
+    """Chooses an entry of a swatch's menu; returns all of them."""
+    pairs = _widget("limner_swatches")
+    place = _swatch(number, True)
+    event = QContextMenuEvent(QContextMenuEvent.Reason.Mouse, place, pairs.mapToGlobal(place))
+    QApplication.sendEvent(pairs, event)
+    menu = pairs.findChild(QMenu, "limner_swatch_menu")
+    texts = [action.text() for action in menu.actions()]
+    menu.actions()[texts.index(text)].trigger()
+    menu.close()
+    return texts
+
+
+def paint_with(rgb):
+    """Makes a colour the one that the artist paints with."""
+    own = "RGBA", "U8", "sRGB-elle-V2-srgbtrc.icc"
+    Krita.instance().activeWindow().activeView().setForeGroundColor(_managed(rgb, own))
+
+
+def save_palette(row, file):
+    """Saves a row of the strip; an empty file is what the dialog proposes. Returns the file."""
+    _widget("limner_save_palette").menu().actions()[row].trigger()
+    dialog = _docker().findChild(QFileDialog, "limner_palette_dialog")
+    if file:
+        dialog.selectFile(file)
+    chosen = dialog.selectedFiles()[0]
+    dialog.accept()
+    return chosen
+
+
+def seconds_to_preview(number, code):
+    """Has a colour become another one, and measures until the docker shows what comes of it.
+
+    Seconds of all, and of what the main thread does at once.
+    """
+    pairs, shown = _widget("limner_swatches"), _widget("limner_preview")
+    earlier, begun = shown._image, time.perf_counter()
+    rgb = [int(code[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    pairs._link(number, type(pairs.strip.source[0]).of(rgb))
+    held = time.perf_counter() - begun
+    while shown._image is earlier and time.perf_counter() < begun + 10:
+        QApplication.processEvents(QEventLoop.ProcessEventsFlag.WaitForMoreEvents)
+    return time.perf_counter() - begun, held
+
+
+def is_live_current():
+    """Whether live mode has followed all that the artist did."""
+    return _docker()._session.live(_document()).is_current
+
+
+def widgets():
+    """Names of the docker's widgets."""
+    found = _docker().findChildren(QWidget, QRegularExpression("^limner_"))
+    return [widget.objectName() for widget in found]
+
+
+def palettes():
+    return sorted(Krita.instance().resources("palette"))
 
 
 def is_shown(name):

@@ -1,0 +1,151 @@
+"""A picture's main colours, what each becomes, and what the artist wants of them.
+
+No Qt and no Krita in here.
+"""
+
+import struct
+from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
+
+from .ipc.planes import Plane
+from .pixels import Format, Pixels
+from .profiles import WITHOUT_FILE
+
+CHANNELS = 4
+PIXEL = struct.Struct("<4f")
+EXACT = Format("RGBA", "F32", WITHOUT_FILE[0])
+"""sRGB without bounds."""
+
+
+class Swatch(NamedTuple):
+    """A colour. rgb: sRGB, may lie outside [0, 1]. code: what it looks like, as #rrggbb."""
+
+    rgb: Tuple[float, ...]
+    code: str
+
+    @classmethod
+    def of(cls, rgb: Sequence[float]) -> "Swatch":
+        """A colour in gamut."""
+        codes = (round(255 * min(1.0, max(0.0, part))) for part in rgb)
+        return cls(tuple(rgb), "#{:02x}{:02x}{:02x}".format(*codes))
+
+
+class Swatches(NamedTuple):
+    """The strip of one picture.
+
+    source: main colours. target: what each became where the operation chose. share: how much of
+    the picture each is, in [0, 1]. links: by number, what the artist has some of them become.
+    """
+
+    source: List[Swatch]
+    target: List[Swatch]
+    share: List[float]
+    links: Dict[int, Swatch]
+
+    @classmethod
+    def of_plane(cls, plane: Plane) -> "Swatches":
+        """Swatches as they come back (docs/protocol.md): two rows of RGBA, f32."""
+        metadata = plane.attributes["metadata"]
+        pixels = [tuple(pixel[:3]) for pixel in PIXEL.iter_unpack(memoryview(plane.data))]
+        above, below = pixels[: plane.width], pixels[plane.width :]
+        return cls(
+            [Swatch(*pair) for pair in zip(above, metadata["source"])],
+            [Swatch(*pair) for pair in zip(below, metadata["target"])],
+            list(metadata["share"]),
+            {},
+        )
+
+    @classmethod
+    def of_kept(cls, kept: Dict[str, Any]) -> "Swatches":
+        """What `kept` gave. Raises KeyError, TypeError or ValueError for anything else."""
+        source, target = ([_restored(s) for s in kept[row]] for row in ("source", "target"))
+        links = {int(number): _restored(swatch) for number, swatch in kept["links"].items()}
+        share = [float(part) for part in kept["share"]]
+        if not len(source) == len(target) == len(share) > max(links, default=0):
+            raise ValueError("rows of different lengths")
+        return cls(source, target, share, links)
+
+    def kept(self) -> Dict[str, Any]:
+        """As data that JSON can hold."""
+        links = {str(number): swatch for number, swatch in self.links.items()}
+        return {**self._asdict(), "links": links}
+
+    @property
+    def codes(self) -> List[str]:
+        """What the main colours look like."""
+        return [swatch.code for swatch in self.source]
+
+    def becomes(self, number: int) -> Swatch:
+        """What a main colour becomes."""
+        return self.links.get(number, self.target[number])
+
+    def is_locked(self, number: int) -> bool:
+        """Whether the artist has the colour stay as it is."""
+        return number in self.links and self.links[number].rgb == self.source[number].rgb
+
+    def linked(self, number: int, swatch: Swatch) -> "Swatches":
+        """With a colour of the artist's choice."""
+        return self._replace(links={**self.links, number: swatch})
+
+    def locked(self, number: int) -> "Swatches":
+        """With a colour that stays as it is."""
+        return self.linked(number, self.source[number])
+
+    def freed(self, number: int) -> "Swatches":
+        """With a colour that the operation chooses."""
+        return self._replace(links={n: s for n, s in self.links.items() if n != number})
+
+    def reset(self) -> "Swatches":
+        """With no colour of the artist's choice."""
+        return self._replace(links={})
+
+    def answered(self, answer: "Swatches", sent: Dict[int, Swatch]) -> "Swatches":
+        """These after another run. sent: the links that it had; without any the run's are new.
+
+        What a link looks like is known now: it has the lightness of its main colour.
+        """
+        if not sent and answer.codes != self.codes:
+            return self if self.links else answer
+        target = [old if n in sent else answer.target[n] for n, old in enumerate(self.target)]
+        links = {
+            n: s._replace(code=answer.target[n].code) if n in sent and sent[n].rgb == s.rgb else s
+            for n, s in self.links.items()
+        }
+        return self._replace(target=target, share=answer.share, links=links)
+
+    def pixels(self, role: str) -> Pixels:
+        """As an input: main colours above; below each what it becomes, transparent where free."""
+        above = [(*swatch.rgb, 1.0) for swatch in self.source]
+        below = [
+            (*self.links[number].rgb, 1.0) if number in self.links else (0.0,) * CHANNELS
+            for number in range(len(self.source))
+        ]
+        data = b"".join(PIXEL.pack(*pixel) for pixel in above + below)
+        return Pixels(role, "Palette", len(self.source), 2, EXACT, [data])
+
+
+def _restored(kept: Any) -> Swatch:
+    red, green, blue = (float(part) for part in kept[0])
+    return Swatch((red, green, blue), str(kept[1]))
+
+
+def widths(shares: Sequence[float], total: int, least: int) -> List[int]:
+    """Widths in pixels that add up to `total`, by share, none less than `least` where that fits."""
+    count = len(shares)
+    least = min(least, total // count)
+    spare, whole = total - count * least, sum(shares) or 1.0
+    parts = list(shares) if sum(shares) else [1.0 / count] * count
+    edges, reached = [0], 0.0
+    for number, part in enumerate(parts, 1):
+        reached += part / whole
+        edges.append(number * least + round(spare * min(1.0, reached)))
+    edges[-1] = total
+    return [right - left for left, right in zip(edges, edges[1:])]
+
+
+def gimp_palette(title: str, swatches: Sequence[Swatch], share: Sequence[float]) -> str:
+    """The text of a .gpl file, which Krita, GIMP and others read."""
+    lines = ["GIMP Palette", f"Name: {' '.join(title.split())}", f"Columns: {len(swatches)}", "#"]
+    for swatch, part in zip(swatches, share):
+        red, green, blue = bytes.fromhex(swatch.code[1:])
+        lines.append(f"{red:3d} {green:3d} {blue:3d}\t{swatch.code} {part:.0%}")
+    return "\n".join(lines) + "\n"
