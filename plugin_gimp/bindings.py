@@ -34,8 +34,12 @@ def palette_inputs(operation: Operation) -> List[Input]:
 
 
 def links_input(operation: Operation) -> Optional[Input]:
-    """The input by which the artist changes the operation's palette, where there is one."""
-    return next((entry for entry in operation.inputs if entry.kind == "links"), None)
+    """The input by which the artist changes the operation's palette, where there is one.
+
+    The pictures of a set would each have their own; those cannot be changed here.
+    """
+    links = (entry for entry in operation.inputs if entry.kind == "links" and not entry.repeatable)
+    return next(links, None)
 
 
 def mask_inputs(operation: Operation) -> List[Input]:
@@ -122,55 +126,76 @@ def _lines(selected: Gimp.Layer, scribbles: Optional[Gimp.Layer]) -> Gimp.Layer:
     return beside[0]
 
 
-def primary_layer(
+def primary_layers(
     operation: Operation, drawables: Sequence[Gimp.Drawable], config: Gimp.ProcedureConfig
-) -> Gimp.Layer:
-    """The layer that is worked on. Raises LimnerError missing-input."""
+) -> List[Gimp.Layer]:
+    """The layers that are worked on: one, or those of a set. Raises LimnerError missing-input."""
     chosen = config.get_property(operation.primary.role) if operation.works_on_line_art else None
-    return chosen or selected_layer(operation, drawables)
+    return [chosen] if chosen else selected_layers(operation, drawables)
 
 
 def selected_layer(operation: Operation, drawables: Sequence[Gimp.Drawable]) -> Gimp.Layer:
-    """The one layer that is selected. Raises LimnerError missing-input."""
-    if len(drawables) == 1 and isinstance(drawables[0], Gimp.Layer):
-        return drawables[0]
-    what = "a channel or mask is" if len(drawables) == 1 else f"{len(drawables)} are"
+    """The layer that is selected, of a set the uppermost. Raises LimnerError missing-input."""
+    return selected_layers(operation, drawables)[0]
+
+
+def selected_layers(operation: Operation, drawables: Sequence[Gimp.Drawable]) -> List[Gimp.Layer]:
+    """The selected layers from top to bottom, several for a set only.
+
+    GIMP gives them in the order in which they were clicked. Raises LimnerError missing-input.
+    """
+    are_layers = all(isinstance(drawable, Gimp.Layer) for drawable in drawables)
+    if are_layers and (len(drawables) == 1 or (drawables and operation.takes_set)):
+        layers = all_layers(drawables[0].get_image().get_layers())
+        return [layer for layer in layers if layer in drawables]
+    wanted = "layers" if operation.takes_set else "one layer"
+    what = f"{len(drawables)} are" if are_layers else "a channel or mask is"
     raise LimnerError(
         "missing-input",
-        f"'{operation.title}' works on one layer, and {what} selected.",
-        "Select one layer in the Layers dialog and run again.",
+        f"'{operation.title}' works on {wanted}, and {what} selected.",
+        f"Select {wanted} in the Layers dialog and run again.",
     )
 
 
 def read_inputs(
-    operation: Operation, primary: Gimp.Layer, config: Gimp.ProcedureConfig, *, bare: bool
+    operation: Operation,
+    sources: Sequence[Gimp.Layer],
+    config: Gimp.ProcedureConfig,
+    *,
+    bare: bool,
 ) -> List[Plane]:
-    """Planes of all inputs that there are. bare: the primary layer is changed in place.
+    """Planes of all inputs that there are, first those of the layers that are worked on.
 
-    Raises LimnerError missing-input, empty-mask, bad-profile, and bad-parameter for links.
+    bare: these are changed in place. Raises LimnerError missing-input, empty-mask, bad-profile, and
+    bad-parameter for links.
     """
-    planes = [
-        read_input(operation, entry, primary, config, bare=bare) for entry in operation.inputs
+    return [
+        plane
+        for entry in operation.inputs
+        for plane in read_input(operation, entry, sources, config, bare=bare)
     ]
-    return [plane for plane in planes if plane]
 
 
 def read_input(
     operation: Operation,
     entry: Input,
-    primary: Gimp.Layer,
+    sources: Sequence[Gimp.Layer],
     config: Gimp.ProcedureConfig,
     *,
     bare: bool,
-) -> Optional[Plane]:
-    """The plane of one input, as `read_inputs` reads it; None where there is none."""
+) -> List[Plane]:
+    """The planes of one input, as `read_inputs` reads them; none where there are none."""
     if entry is operation.primary:
-        return _read_primary(operation, primary, bare)
+        return [_read_primary(operation, source, bare) for source in sources]
+    if entry.kind == "links" and entry is not links_input(operation):
+        return []
     given = config.get_property(entry.role)
     if entry.kind == "mask":
-        return _read_mask(operation, entry, primary, given, bare)
-    _check_other(operation, entry, primary, given)
-    return _read_other(entry, given) if given else None
+        plane = _read_mask(operation, entry, sources, given, bare)
+    else:
+        _check_other(operation, entry, sources, given)
+        plane = _read_other(entry, given) if given else None
+    return [plane] if plane else []
 
 
 def _read_primary(operation: Operation, primary: Gimp.Layer, bare: bool) -> Plane:
@@ -208,7 +233,7 @@ def _read_other(entry: Input, given: Any) -> Plane:
 def _read_mask(
     operation: Operation,
     entry: Input,
-    primary: Gimp.Layer,
+    sources: Sequence[Gimp.Layer],
     chosen: Optional[Gimp.Layer],
     bare: bool,
 ) -> Optional[Plane]:
@@ -217,12 +242,13 @@ def _read_mask(
     A layer that covers everything counts by its brightness; a selection that the operation made
     itself does not count. Raises LimnerError missing-input.
     """
-    if chosen and chosen != primary:
+    primary = sources[0]
+    if chosen and chosen not in sources:
         return pixels.read_shape(chosen, entry.role) or pixels.read(chosen, entry.role)
     plane = pixels.read_selection(primary.get_image(), entry.role)
     if plane and not chosen and not kept.is_made(primary.get_image(), operation.id, plane):
         if bare or not operation.works_on_composite:
-            _check_selection(primary)
+            _check_selection(sources)
         return plane
     if not entry.required:
         return None
@@ -237,20 +263,23 @@ def _read_mask(
     return shape
 
 
-def _check_selection(primary: Gimp.Layer) -> None:
-    if not primary.mask_intersect()[0]:
+def _check_selection(sources: Sequence[Gimp.Layer]) -> None:
+    if not any(layer.mask_intersect()[0] for layer in sources):
+        names = " and ".join(f"'{layer.get_name()}'" for layer in sources)
         raise LimnerError(
             "empty-mask",
-            f"The selection lies outside the layer '{primary.get_name()}'.",
+            f"The selection lies outside the {'layer' if len(sources) == 1 else 'layers'} {names}.",
             "Select a part of the layer, or nothing for all of it, and run again.",
         )
 
 
-def _check_other(operation: Operation, entry: Input, primary: Gimp.Layer, given: Any) -> None:
-    if given == primary:
+def _check_other(
+    operation: Operation, entry: Input, sources: Sequence[Gimp.Layer], given: Any
+) -> None:
+    if given in sources:
         raise LimnerError(
             "missing-input",
-            f"The layer '{primary.get_name()}' is both '{operation.primary.role}' and "
+            f"The layer '{given.get_name()}' is both '{operation.primary.role}' and "
             f"'{entry.role}'.",
             f"Choose another layer as '{entry.role}' and run again.",
         )

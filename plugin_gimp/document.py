@@ -44,16 +44,25 @@ def add_under(lines: Gimp.Layer, title: str, planes: Sequence[Plane]) -> None:
             inner.set_expanded(path == ())
 
 
-def add_above(source: Gimp.Layer, operation: str, planes: Sequence[Plane]) -> None:
-    """Puts results, bottom layer first, directly above the source and its earlier results."""
-    image = source.get_image()
+def add_above(sources: Sequence[Gimp.Layer], operation: str, planes: Sequence[Plane]) -> None:
+    """Puts results, bottom layer first, each directly above its source and that one's earlier ones.
+
+    A result says which source it is of.
+    """
+    image = sources[0].get_image()
     with _one_step(image, planes):
-        place = image.get_item_position(source)
-        siblings = source.get_parent().get_children() if source.get_parent() else image.get_layers()
-        while place and kept.read(siblings[place - 1], kept.MADE).get("operation") == operation:
-            place -= 1
         for plane in planes:
-            _insert(image, plane, source.get_parent(), place)
+            source = sources[number_of(plane)]
+            parent, place = source.get_parent(), image.get_item_position(source)
+            siblings = parent.get_children() if parent else image.get_layers()
+            while place and _is_result(siblings[place - 1], operation, sources):
+                place -= 1
+            _insert(image, plane, parent, place)
+
+
+def _is_result(layer: Gimp.Layer, operation: str, sources: Sequence[Gimp.Layer]) -> bool:
+    """Whether the operation made the layer, which is not worked on itself now."""
+    return layer not in sources and kept.read(layer, kept.MADE).get("operation") == operation
 
 
 def select(image: Gimp.Image, operation: str, plane: Plane) -> None:
@@ -127,10 +136,17 @@ def check_unchanged(layer: Gimp.Layer, read: Plane, in_place: bool) -> None:
         )
 
 
-def write_into(layer: Gimp.Layer, plane: Plane) -> None:
-    """Replaces the layer's pixels by the result, which heeds the selection already."""
-    image = layer.get_image()
-    with _one_step(image, [plane]), pixels.as_layer(plane, image) as drawn:
+def write_into(layers: Sequence[Gimp.Layer], planes: Sequence[Plane]) -> None:
+    """Replaces the layers' pixels by the results, each of which says which layer it is of."""
+    image = layers[0].get_image()
+    # The results heed the selection already: soft edges would be doubled.
+    with _one_step(image, planes), _nothing_selected(image):
+        for plane in planes:
+            _write_into(layers[number_of(plane)], plane)
+
+
+def _write_into(layer: Gimp.Layer, plane: Plane) -> None:
+    with pixels.as_layer(plane, layer.get_image()) as drawn:
         _, x, y = layer.get_offsets()
         before, after = layer.get_buffer(), layer.get_shadow_buffer()
         everything = Gegl.Rectangle.new(0, 0, layer.get_width(), layer.get_height())
@@ -142,9 +158,7 @@ def write_into(layer: Gimp.Layer, plane: Plane) -> None:
             Gegl.Rectangle.new(plane.x - x, plane.y - y, plane.width, plane.height),
         )
         after.flush()
-        # Merging would let the selection limit the result once more: soft edges would be doubled.
-        with _nothing_selected(image):
-            layer.merge_shadow(True)
+        layer.merge_shadow(True)
         layer.update(0, 0, layer.get_width(), layer.get_height())
 
 
@@ -185,6 +199,11 @@ def _group(
         groups[path] = Gimp.GroupLayer.new(parent.get_image(), path[-1])
         parent.get_image().insert_layer(groups[path], parent, len(parent.get_children()))
     return groups[path]
+
+
+def number_of(plane: Plane) -> int:
+    """The number of the source that a result is of."""
+    return int(plane.attributes.get("of", 0))
 
 
 def _metadata(plane: Plane) -> Dict[str, Any]:

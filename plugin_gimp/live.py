@@ -28,7 +28,7 @@ class Live(Gtk.Box):
         super().__init__(orientation=Gtk.Orientation.VERTICAL, spacing=SPACING)
         self._operation, self._source, self._config = operation, source, config
         self._role = bindings.links_input(operation).role
-        self._read: Dict[str, Tuple[Any, Optional[Plane]]] = {}
+        self._read: Dict[str, Tuple[Any, List[Plane]]] = {}
         self._swatches: List[Swatch] = []
         self._waiting, self._changes = 0, False
         image = source.get_image()
@@ -115,11 +115,11 @@ class Live(Gtk.Box):
             primary = entry is self._operation.primary
             choice = bare, None if primary else self._config.get_property(entry.role)
             if self._read.get(entry.role, (None,))[0] != choice:
-                plane = bindings.read_input(
-                    self._operation, entry, self._source, self._config, bare=bare
+                planes = bindings.read_input(
+                    self._operation, entry, [self._source], self._config, bare=bare
                 )
-                self._read[entry.role] = choice, plane
-        return [plane for _, plane in self._read.values() if plane]
+                self._read[entry.role] = choice, planes
+        return [plane for _, planes in self._read.values() for plane in planes]
 
     def _links(self) -> List[Link]:
         return links.read(self._config.get_property(self._role))

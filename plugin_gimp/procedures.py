@@ -1,7 +1,7 @@
 """One GIMP procedure for each operation: arguments, run modes, and how a run ended."""
 
 import traceback
-from typing import List, Optional, Sequence
+from typing import Dict, List, Optional, Sequence
 
 import gi
 from gi.repository import Gegl, Gimp, GLib, GObject
@@ -11,6 +11,7 @@ from .bindings import IN_PLACE, LAYER_MASK, RESULT, SELECTION
 from .ipc import catalog
 from .ipc.catalog import Operation, Parameter
 from .ipc.errors import LimnerError
+from .ipc.planes import Plane
 
 PREFIX = "limner-"
 MENU = "<Image>/Filters/Limner"
@@ -42,7 +43,7 @@ class Limner(Gimp.PlugIn):
         kind = Gimp.PDBProcType.PLUGIN
         procedure = Gimp.ImageProcedure.new(self, name, kind, run, operation)
         procedure.set_image_types("*")
-        procedure.set_sensitivity_mask(Gimp.ProcedureSensitivityMask.DRAWABLE)
+        procedure.set_sensitivity_mask(_sensitivity(operation))
         procedure.set_menu_label(operation.title + "…")
         procedure.add_menu_path(MENU)
         inputs = "\n".join(f"{entry.role}: {entry.help}" for entry in operation.inputs)
@@ -50,6 +51,12 @@ class Limner(Gimp.PlugIn):
         procedure.set_attribution("Limner", "Limner", "2026")
         _add_arguments(procedure, operation)
         return procedure
+
+
+def _sensitivity(operation: Operation) -> Gimp.ProcedureSensitivityMask:
+    """With how many selected layers the menu entry can be chosen."""
+    one, several = Gimp.ProcedureSensitivityMask.DRAWABLE, Gimp.ProcedureSensitivityMask.DRAWABLES
+    return one | several if operation.takes_set else one
 
 
 def _add_arguments(procedure: Gimp.Procedure, operation: Operation) -> None:
@@ -151,30 +158,43 @@ def perform(
 
     Raises LimnerError; the image has not been touched then.
     """
-    source = bindings.primary_layer(operation, drawables, config)
-    image, own = source.get_image(), bindings.own_arguments(operation)
+    sources = bindings.primary_layers(operation, drawables, config)
+    source, own = sources[0], bindings.own_arguments(operation)
+    image = source.get_image()
     in_place = IN_PLACE in own and config.get_property(IN_PLACE)
     as_mask = RESULT in own and config.get_property(RESULT) == LAYER_MASK
     if in_place:
-        document.check_writable(source)
+        for layer in sources:
+            document.check_writable(layer)
     if as_mask:
         document.check_maskable(source, operation.id)
-    planes = bindings.read_inputs(operation, source, config, bare=in_place)
+    planes = bindings.read_inputs(operation, sources, config, bare=in_place)
     params = {p.name: config.get_property(p.name) for p in operation.parameters}
     results = running.run(operation, params, planes, (image.get_width(), image.get_height()))
-    document.check_unchanged(source, planes[0], in_place)
-    for note in {plane.attributes.get("metadata", {}).get("note") for plane in results} - {None}:
-        Gimp.message(note)
+    for layer, plane in zip(sources, planes):
+        document.check_unchanged(layer, plane, in_place)
+    _say_notes(results, [plane.name for plane in planes[: len(sources)]])
     if as_mask:
         document.put_mask(source, operation.id, results[0])
     elif operation.makes_mask:
         document.select(image, operation.id, results[0])
     elif in_place:
-        document.write_into(source, results[0])
+        document.write_into(sources, results)
     elif operation.works_on_line_art:
         document.add_under(source, operation.title, results)
     else:
-        document.add_above(source, operation.id, results)
+        document.add_above(sources, operation.id, results)
+
+
+def _say_notes(results: Sequence[Plane], names: Sequence[str]) -> None:
+    """Says what the engine notes; of several pictures, about which. names: of the pictures."""
+    noted: Dict[str, List[str]] = {}
+    for plane in results:
+        note = plane.attributes.get("metadata", {}).get("note")
+        if note:
+            noted.setdefault(note, []).append(names[document.number_of(plane)])
+    for note, about in noted.items():
+        Gimp.message(note if len(names) == 1 else f"{', '.join(about)}: {note}")
 
 
 def _ask(

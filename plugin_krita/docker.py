@@ -286,7 +286,9 @@ class LimnerDocker(DockWidget):
         title = f"{name} {'harmonized' if below else 'colours'}"
 
         def chosen(file: Path) -> None:
-            self._session.say(document, palette_file.write(file, row, strip.share))
+            notice = palette_file.write(file, row, strip.share)
+            if documents.is_open(document):
+                self._session.say(document, notice)
 
         palette_file.ask(self, title, chosen)
 

@@ -128,6 +128,15 @@ def look(image):
     }
 
 
+def count(image):
+    """How many layers there are, those in groups too; can be asked while GIMP changes them."""
+    layers, number = list(Gimp.Image.get_by_id(image).get_layers()), 0
+    while layers:
+        layer, number = layers.pop(), number + 1
+        layers += layer.get_children() if layer.is_group() else []
+    return number
+
+
 def describe(layer):
     _, x, y = layer.get_offsets()
     made = layer.get_parasite("limner-made")
@@ -190,6 +199,13 @@ def palette(name, colours):
     for number, (red, green, blue) in enumerate(colours):
         made.add_entry(str(number), Gegl.Color.new(f"#{red:02x}{green:02x}{blue:02x}"))
     return made.get_name()
+
+
+def choose_layers(image, names):
+    """Selects layers in the layer list."""
+    image = Gimp.Image.get_by_id(image)
+    image.set_selected_layers([image.get_layer_by_name(name) for name in names])
+    image.clean_all()
 
 
 def entries(name):
