@@ -100,6 +100,15 @@ def given_palette(job: Job) -> Floats | None:
     return None if palette is None else swatches(palette.raster.rgb, palette.raster.alpha)
 
 
+def locked_colors(job: Job, count: int) -> Bools:
+    """Which of so many colours of the palette input are locked; none where it does not say."""
+    palette = job.input("palette")
+    locked = palette.attributes.get("locked") if palette is not None else None
+    if not isinstance(locked, list) or len(locked) != count:
+        return np.zeros(count, bool)
+    return np.array([mark is True for mark in locked])
+
+
 @dataclass(frozen=True)
 class Links:
     """Main colours as the artist has them, and what they shall become.

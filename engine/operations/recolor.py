@@ -203,7 +203,8 @@ def _grouped(
     if job.params["harmonize"] and len(group):
         protection = Protection(neutrals=True, skin=False)
         pure = named_targets(group, protection)
-        group = group + protection.freedom(group.T)[:, None] * (pure - group)
+        free = protection.freedom(group.T) * ~pictures.locked_colors(job, len(group))
+        group = group + free[:, None] * (pure - group)
     return group, linking
 
 

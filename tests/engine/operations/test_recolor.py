@@ -24,7 +24,16 @@ def scene(number, height=24, width=30):
     return rgb
 
 
-def run(*pictures, palette=None, masks=(), links=(), cancelled=None, previews=None, **params):
+def run(
+    *pictures,
+    palette=None,
+    locked=None,
+    masks=(),
+    links=(),
+    cancelled=None,
+    previews=None,
+    **params,
+):
     """Results as (pictures, swatches), each in order; a picture is H x W x 3 or 4."""
     operation = catalog.operation("recolor")
     given = {"image": [], "mask": [], "links": []}
@@ -39,7 +48,8 @@ def run(*pictures, palette=None, masks=(), links=(), cancelled=None, previews=No
         Input(Raster.of_rgba(np.float32(each)), f"links {n}") for n, each in enumerate(links)
     ]
     if palette is not None:
-        given["palette"] = [Input(Raster(np.float32([palette])), "palette")]
+        marks = None if locked is None else {"locked": locked}
+        given["palette"] = [Input(Raster(np.float32([palette])), "palette", attributes=marks)]
     job = Job(
         operation.id,
         pictures[0].shape[1::-1],
@@ -143,6 +153,20 @@ def test_nothing_visible_at_all_comes_back():
     after, swatches = run(unseen, unseen)
     assert not swatches
     assert all("note" in layer.metadata for layer in after)
+
+
+def test_a_locked_color_of_the_palette_is_not_harmonized():
+    palette = [(0.55, 0.6, 0.7), (0.6, 0.5, 0.4)]
+
+    def group(**marks):
+        _, swatches = run(scene(0), scene(1), palette=palette, harmonize=True, **marks)
+        return swatches[0].metadata["group"]
+
+    plain = run(scene(0), scene(1), palette=palette)[1][0].metadata["group"]
+    free, locked = group(), group(locked=[True, False])
+    assert free[0] != plain[0]
+    assert locked == [plain[0], free[1]]
+    assert group(locked=[True]) == group(locked="yes") == free
 
 
 @pytest.mark.parametrize("count", [1, 256])
