@@ -1,6 +1,7 @@
 """One run from planes to planes: checks, placing, formats and the report."""
 
 import threading
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -291,7 +292,7 @@ def empty(role: str) -> Plane:
 )
 def test_bad_input_is_told(expected, operation, planes, options):
     moved = options.pop("x", 0)
-    planes = [Plane(**{**p.__dict__, "x": p.x + moved}) for p in planes]
+    planes = [replace(p, x=p.x + moved) for p in planes]
 
     assert code_of(operation, *planes, **options) == expected
 

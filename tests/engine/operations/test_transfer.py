@@ -290,14 +290,14 @@ def test_another_setting_finds_palettes_and_subjects_kept(monkeypatch):
 
 
 def test_a_preview_is_a_small_picture_of_the_result():
-    rgb, previews = warm(height=600, width=1200), []
+    rgb, previews = warm(height=400, width=800), []
     alpha = np.ones(rgb.shape[:2], np.float32)
-    alpha[:, :300] = 0
+    alpha[:, :200] = 0
     layer = run(rgb, cool(), alpha, previews=previews)
     (small,) = previews
-    assert small.shape == (300, 600, 3)
-    assert np.abs(small[:, 150:] - np.clip(layer.pixels[::2, 300::2, :3], 0, 1)).max() < 1e-5
-    assert np.all(small[:, :150] == 1)
+    assert small.shape == (200, 400, 3)
+    assert np.abs(small[:, 100:] - np.clip(layer.pixels[::2, 200::2, :3], 0, 1)).max() < 1e-5
+    assert np.all(small[:, :100] == 1)
 
 
 def test_light_beyond_white_survives():
