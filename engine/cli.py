@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import ipc
 from engine import machine
@@ -128,27 +129,19 @@ def _run_operation(arguments: argparse.Namespace) -> None:
     def named(prefix: str) -> dict[str, object]:
         return {n.removeprefix(prefix): v for n, v in given.items() if n.startswith(prefix)}
 
+    asked: dict[str, Any] = {
+        "inputs": named("input:"),
+        "params": named("param:"),
+        "extra": named("output:"),
+        "report_file": arguments.report,
+    }
     if arguments.operation.takes_set:
-        operate.run_set(
-            arguments.operation,
-            pictures=arguments.primary,
-            inputs=named("input:"),  # type: ignore[arg-type]
-            params=named("param:"),
-            folder=arguments.output,
-            extra=named("output:"),  # type: ignore[arg-type]
-            report_file=arguments.report,
-        )
+        pictures, folder = arguments.primary, arguments.output
+        operate.run_set(arguments.operation, pictures=pictures, folder=folder, **asked)
         return
-    operate.run_files(
-        arguments.operation,
-        primary=arguments.primary,
-        inputs=named("input:"),  # type: ignore[arg-type]
-        params=named("param:"),
-        output=arguments.output,
-        extra=named("output:"),  # type: ignore[arg-type]
-        form="flat" if arguments.flatten else "split" if arguments.split else "layers",
-        report_file=arguments.report,
-    )
+    form = "flat" if arguments.flatten else "split" if arguments.split else "layers"
+    primary, output = arguments.primary, arguments.output
+    operate.run_files(arguments.operation, primary=primary, output=output, form=form, **asked)
 
 
 def _add_palette_command(commands: Commands[argparse.ArgumentParser]) -> None:

@@ -254,6 +254,7 @@ _COLORS = Parameter(
     maximum=7,
 )
 
+_SWATCHES = Output("swatches", "palette", "Palette", "Main colours, and what each becomes.")
 _CUBE = Output(
     "cube", "cube", "Colour table", "The change of colours for other programs: a .cube file."
 )
@@ -448,7 +449,7 @@ CATALOG: Tuple[Operation, ...] = (
         ),
         (
             Output("picture", "picture", "Harmonized", "The picture in its new colours."),
-            Output("swatches", "palette", "Palette", "Main colours, and what each becomes."),
+            _SWATCHES,
             _CUBE,
         ),
     ),
@@ -566,7 +567,7 @@ CATALOG: Tuple[Operation, ...] = (
         ),
         (
             Output("picture", "picture", "Recolored", "Each picture in its new colours."),
-            Output("swatches", "palette", "Palette", "Main colours, and what each becomes."),
+            _SWATCHES,
         ),
     ),
     Operation(

@@ -25,8 +25,8 @@ Floats = npt.NDArray[np.float32]
 FINE, COARSE = 385, 129
 """Grid points of a and of b, over [-128, 128], of a table of a, b alone and of one of L as well.
 
-Beyond them the table's edge counts. A harmonized picture is then within ΔE00 0.05 of the exact one
-on average, and within 0.5 at 999 of 1000 pixels (benchmarks/color_table.py).
+Beyond them the table's edge counts. Over many photographs a harmonized one is then within ΔE00 0.05
+of the exact one on average, and within 0.5 at 999 of 1000 pixels (benchmarks/color_table.py).
 """
 CUBE_SIZE = 33
 """Points per channel of a table for other programs; all of them read this size."""

@@ -385,9 +385,10 @@ def test_one_mask_is_every_pictures_where_it_lies_in_the_document():
 
 def test_a_set_needs_memory_for_its_largest_picture_and_all_planes(monkeypatch):
     pages = [plane("image", scene(n, 200, 100)) for n in range(20)]
-    each = 200 * 100 * operations.load("recolor").BYTES_PER_PIXEL
-    monkeypatch.setattr(run_module.machine, "memory_budget", lambda: 2 * each)
+    largest = 200 * 100 * operations.load("recolor").BYTES_PER_PIXEL
+    needed = largest + 2 * sum(page.byte_count for page in pages)
+    monkeypatch.setattr(run_module.machine, "memory_budget", lambda: needed)
     assert len(run("recolor", *pages)[0]) == 40
 
-    monkeypatch.setattr(run_module.machine, "memory_budget", lambda: each)
+    monkeypatch.setattr(run_module.machine, "memory_budget", lambda: needed - 1)
     assert code_of("recolor", *pages) == "too-large"
