@@ -16,6 +16,7 @@ Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
 _compiled = numba.njit(nogil=True, cache=True, error_model="numpy")
+_DOWN, _ACROSS = np.array([-1, 0, 0, 1]), np.array([0, -1, 1, 0])
 _WAITING, _QUEUED, _DONE = np.uint8(1), np.uint8(2), np.uint8(3)
 
 
@@ -83,13 +84,12 @@ def flow(labels: Labels, place: Ints, through: Bools | None = None) -> None:
 @_compiled
 def _flow(labels, width, place, gives):  # type: ignore[no-untyped-def]
     state = np.zeros(len(labels), np.uint8)
-    for at in place:
-        state[at] = _WAITING
     # A pixel asks at first, and once more after a neighbour took a label.
     queue = np.empty(2 * len(place), place.dtype)
     taken = np.zeros(len(queue), labels.dtype)
-    queue[: len(place)] = place
     start, end = 0, len(place)
+    for turn in range(end):
+        queue[turn], state[place[turn]] = place[turn], _WAITING
     while start < end:
         for turn in range(start, end):
             taken[turn] = _offer(queue[turn], labels, width, gives)
@@ -127,13 +127,8 @@ def _ask_around(at, state, width, queue, end):  # type: ignore[no-untyped-def]
 @_compiled
 def _beside(at, side, width, size):  # type: ignore[no-untyped-def]
     """The pixel above, left, right or below, -1 beyond the page."""
-    if side == 0:
-        return at - width if at >= width else -1
-    if side == 1:
-        return at - 1 if at % width else -1
-    if side == 2:
-        return at + 1 if (at + 1) % width else -1
-    return at + width if at + width < size else -1
+    column, beside = at % width + _ACROSS[side], at + _DOWN[side] * width + _ACROSS[side]
+    return beside if 0 <= column < width and 0 <= beside < size else -1
 
 
 @_compiled
