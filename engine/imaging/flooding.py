@@ -6,6 +6,8 @@ watershed, which has a heap where here are buckets, takes five to ten times as l
 
 from __future__ import annotations
 
+from typing import Any
+
 import numba
 import numpy as np
 import numpy.typing as npt
@@ -70,7 +72,7 @@ def _enqueue(at, level, first, last, after):  # type: ignore[no-untyped-def]
     last[level] = at
 
 
-def flow(labels: Labels, place: Ints, through: Bools | None = None) -> None:
+def flow(labels: npt.NDArray[np.integer[Any]], place: Ints, through: Bools | None = None) -> None:
     """Pixels without a label take one from a pixel beside them, in turns, as far as that leads.
 
     labels: H x W, 0 = none; changed in place. place: N, the pixels that may take one, as places in

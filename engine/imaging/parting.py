@@ -22,6 +22,8 @@ Bools = npt.NDArray[np.bool_]
 Labels = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
+Pieces = npt.NDArray[np.uint16]
+"""Colours of a region's pixels: memory that is touched first time takes long, so it is little."""
 
 # A passage is narrow if it is narrower than this share of the wider room that it leads to.
 _PASSAGE = 0.7
@@ -118,22 +120,21 @@ def _shares(image: Bools, step: int) -> Floats:
     return np.asarray(shares, np.float32) / np.float32(255)
 
 
-def part(ground: Ground, seeds: Seeds) -> Labels:
-    """The seeds' colours all over a region, int32; 0 in the rest of its box.
+def part(ground: Ground, seeds: Seeds) -> Pieces:
+    """The seeds' colours all over a region, uint16; 0 in the rest of its box.
 
     Seeds keep their own pixels.
     """
     markers = seeds.on(ground.room.shape, ground.step)
     blocks = ground.blocks | (markers > 0)
-    parts = fill_to_nearest(_grow(blocks, ground.room, markers, seeds.colour))
-    if ground.step > 1:
-        parts = _enlarged(parts, ground)
+    grown = fill_to_nearest(_grow(blocks, ground.room, markers, seeds.colour)).astype(np.uint16)
+    parts = _enlarged(grown, ground) if ground.step > 1 else grown
     parts *= ground.inside
     parts[seeds.rows, seeds.columns] = seeds.colour[seeds.seed]
     return parts
 
 
-def _enlarged(blocks: Labels, ground: Ground) -> Labels:
+def _enlarged(blocks: Pieces, ground: Ground) -> Pieces:
     """The colours of blocks for each pixel."""
     (height, width), step = ground.inside.shape, ground.step
     parts = np.repeat(np.repeat(blocks, step, axis=1)[:, :width], step, axis=0)[:height]
@@ -156,7 +157,7 @@ def _pixels(blocks: Bools, step: int, shape: tuple[int, ...]) -> tuple[Ints, Int
     return rows.clip(max=shape[0] - 1), columns.clip(max=shape[1] - 1), on_page
 
 
-def _meet_on_paper(parts: Labels, blocks: Labels, where: Bools, step: int) -> None:
+def _meet_on_paper(parts: Pieces, blocks: Pieces, where: Bools, step: int) -> None:
     """Softens the border between blocks on open paper: the colour that weighs most has a pixel.
 
     Weights are those of a quadratic B-spline over a block and the eight around it.
@@ -169,7 +170,7 @@ def _meet_on_paper(parts: Labels, blocks: Labels, where: Bools, step: int) -> No
     padded = np.pad(blocks, 1, mode="edge")
     around = padded[top[:, None] + np.repeat(range(3), 3), left[:, None] + np.tile(range(3), 3)]
     most = np.zeros(rows.shape, np.float32)
-    colour = np.zeros(rows.shape, np.int32)
+    colour = np.zeros(rows.shape, np.uint16)
     for candidate in np.unique(around):
         weight = (around == candidate).astype(np.float32) @ weights
         more = weight > most
@@ -177,7 +178,7 @@ def _meet_on_paper(parts: Labels, blocks: Labels, where: Bools, step: int) -> No
     parts[rows[on_page], columns[on_page]] = colour[on_page]
 
 
-def _meet_in_lines(parts: Labels, paper: Bools, where: Bools, step: int) -> None:
+def _meet_in_lines(parts: Pieces, paper: Bools, where: Bools, step: int) -> None:
     """Lets colours flow once more near ink: over paper first, and then into the lines."""
     rows, columns, on_page = _pixels(where, step, parts.shape)
     place = rows[on_page] * parts.shape[1] + columns[on_page]

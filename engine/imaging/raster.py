@@ -328,8 +328,15 @@ def by_strips(shape: tuple[int, ...], work: Callable[[slice], None]) -> None:
     height, width = shape
     step = max(1, STRIP_PIXELS // width)
     strips = [slice(top, min(top + step, height)) for top in range(0, height, step)]
-    with ThreadPoolExecutor(min(len(strips), os.cpu_count() or 1)) as pool:
-        for _ in pool.map(work, strips):
+    workers = max(1, min(len(strips), os.cpu_count() or 1))
+
+    def work_in_turn(first: int) -> None:
+        for strip in strips[first::workers]:
+            work(strip)
+
+    # Handing over each strip by itself would take as long as a light strip's work.
+    with ThreadPoolExecutor(workers) as pool:
+        for _ in pool.map(work_in_turn, range(workers)):
             pass
 
 

@@ -40,7 +40,7 @@ def test_flood_tells_heights_apart_to_a_sixteenth() -> None:
 @given(st.data())
 def test_flow_goes_as_far_as_it_can_by_the_shortest_way(data: st.DataObject) -> None:
     shape = data.draw(SHAPES)
-    labels = data.draw(arrays(np.int32, shape, elements=st.sampled_from([0, 0, 0, 1, 2])))
+    labels = data.draw(arrays(np.uint16, shape, elements=st.sampled_from([0, 0, 0, 1, 2])))
     waiting = data.draw(arrays(bool, shape)) & (labels == 0)
     gives = data.draw(st.none() | arrays(bool, shape))
     expected = _plain_flow(labels, waiting, np.ones(shape, bool) if gives is None else gives)
