@@ -29,6 +29,8 @@ Pieces = npt.NDArray[np.uint16]
 _PASSAGE = 0.7
 # A seed lies in a nook if it has less than 1 / so much of the room that another has.
 _NOOK = 3.0
+# It has no hall to itself beyond a passage so many times as wide as the nook.
+_OPEN = 5.0
 # Pixels beyond which a region is worked on in blocks: what flooding manages while an artist waits.
 _LARGE = 1 << 17
 # Share of paper from which on a block is paper; less, and thin lines would not hold.
@@ -200,19 +202,20 @@ def _grow(inside: Bools, room: Floats, seeds: Labels, colour_of_seed: Labels) ->
     from scipy.ndimage import find_objects
 
     basins = flood(*_uphill(room, seeds, len(colour_of_seed)), inside)
-    hall_of_basin = _halls(room, basins, len(colour_of_seed))
+    own = _room_of(seeds, room, len(colour_of_seed))
+    hall_of_basin = _halls(room, basins, own)
     grown: Labels = colour_of_seed[basins]
     for hall, box in enumerate(find_objects(hall_of_basin[basins]), start=1):
         members = hall_of_basin == hall
         if len(np.unique(colour_of_seed[members])) > 1:
             here = members[basins[box]]
-            own = np.where(here, seeds[box], 0)
-            grown[box][here] = _share(here, own, room[box], colour_of_seed)[here]
+            painted = np.where(here, seeds[box], 0)
+            grown[box][here] = _share(here, painted, own, colour_of_seed)[here]
     return grown
 
 
-def _share(hall: Bools, seeds: Labels, room: Floats, colour_of_seed: Labels) -> Labels:
-    """The colours of a hall, H x W: nearest to a seed first makes fair halves.
+def _share(hall: Bools, seeds: Labels, own: Floats, colour_of_seed: Labels) -> Labels:
+    """The colours of a hall, H x W: nearest to a seed first makes fair halves. own: as in _halls.
 
     A seed in a nook, where there is far less room than at another, reaches less far by as much; it
     takes what is around it and leaves the hall to the others.
@@ -220,10 +223,8 @@ def _share(hall: Bools, seeds: Labels, room: Floats, colour_of_seed: Labels) -> 
     from skimage.measure import label
 
     painted = seeds > 0
-    present, number = np.unique(seeds[painted], return_inverse=True)
-    reach = np.zeros(len(present), np.float32)
-    np.maximum.at(reach, number, room[painted])
-    reach = np.clip(_NOOK * reach / max(float(reach.max()), 1.0), 1e-3, 1.0)
+    present = np.unique(seeds[painted])
+    reach = np.clip(_NOOK * own[present] / max(float(own[present].max()), 1.0), 1e-3, 1.0)
     nooks = np.flatnonzero(reach < 1)
     away, nearest = _nearest(np.where(np.isin(seeds, present[nooks]), 0, seeds))
     if not len(nooks):
@@ -270,16 +271,24 @@ def _uphill(room: Floats, seeds: Labels, count: int) -> tuple[Floats, Labels]:
     return order, markers
 
 
-def _halls(room: Floats, basins: Labels, count: int) -> Labels:
+def _room_of(seeds: Labels, room: Floats, count: int) -> Floats:
+    """The widest room at each seed's own pixels."""
+    own, painted = np.zeros(count, np.float32), seeds > 0
+    np.maximum.at(own, seeds[painted], room[painted])
+    return own
+
+
+def _halls(room: Floats, basins: Labels, own: Floats) -> Labels:
     """The hall that each basin is part of, by number: no narrow passage lies inside a hall.
 
+    own: room of each basin's seed; one in a nook has no hall beyond a passage much wider than that.
     Basin 0 is no place and hall 0.
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
     peaks = (room > 0) & (room >= cv2.dilate(room, np.ones((3, 3), np.uint8)))
-    widest = np.zeros(count, np.float32)
+    widest = np.zeros(len(own), np.float32)
     np.maximum.at(widest, basins[peaks], room[peaks])
     joined = []
     for here, there in NEIGHBOURS:
@@ -289,8 +298,10 @@ def _halls(room: Floats, basins: Labels, count: int) -> Labels:
         one, other = basins[here][meet], basins[there][meet]
         passage = np.minimum(room[here][meet], room[there][meet])
         wide = passage >= _PASSAGE * np.maximum(widest[one], widest[other])
+        least, most = np.minimum(own[one], own[other]), np.maximum(own[one], own[other])
+        wide |= (passage >= _OPEN * least) & (most >= _NOOK * least)
         joined.append(np.stack([one[wide], other[wide]]))
     one, other = np.concatenate(joined, axis=1)
-    graph = coo_array((np.ones(len(one), bool), (one, other)), shape=(count, count))
+    graph = coo_array((np.ones(len(one), bool), (one, other)), shape=(len(own), len(own)))
     # Basin 0 touches none, comes first and so is component 0.
     return np.asarray(connected_components(graph, directed=False)[1], np.int32)

@@ -167,6 +167,27 @@ def test_a_stroke_in_a_nook_leaves_the_room_to_others():
     assert (picture == BLUE).sum() < 0.05 * (picture == RED).sum()
 
 
+def test_a_stroke_in_a_nook_has_no_hall_beyond_a_wide_passage():
+    """A pipe sticks out from a wall that leaves two wide passages; the stroke reaches its end."""
+    lines = one_room()
+    box(lines, 120, 70, 150, 150)
+    segment(lines, (150, 95), (170, 95))
+    segment(lines, (150, 105), (170, 105))
+    parts, colours = fill.assign(
+        find_regions(ink_of(lines), 2),
+        [hints_of(hints_on(lines, (RED, 50, 95, 60, 105), (BLUE, 155, 99, 173, 101)))],
+    )
+    picture = colours[parts.labels]
+    assert at(picture, (160, 100)) == BLUE
+    assert (picture[30:170, 185:270] == RED).mean() > 0.6
+
+
+def test_a_stroke_beside_a_wall_keeps_its_hall():
+    picture, _, _ = assigned(with_door(), (RED, 70, 92, 80, 102), (BLUE, 268, 90, 276, 96))
+    assert (picture[30:170, 30:145] == RED).mean() > 0.99
+    assert (picture[30:170, 156:270] == BLUE).mean() > 0.99
+
+
 def test_strokes_keep_the_pixels_that_they_painted():
     areas = [(RED, 40, 40, 80, 160), (BLUE, 78, 90, 250, 96), (GREEN, 200, 120, 230, 160)]
     picture, _, _ = assigned(one_room(), *areas)
