@@ -327,7 +327,7 @@ def by_strips(shape: tuple[int, ...], work: Callable[[slice], None]) -> None:
     height, width = shape
     step = max(1, STRIP_PIXELS // width)
     strips = [slice(top, min(top + step, height)) for top in range(0, height, step)]
-    with ThreadPoolExecutor(min(len(strips), os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(max(1, min(len(strips), os.cpu_count() or 1))) as pool:
         for _ in pool.map(work, strips):
             pass
 
