@@ -38,19 +38,27 @@ class ColorTable:
 
     @staticmethod
     def baked(shift: Callable[[Floats], Floats], levels: int = 1) -> ColorTable:
-        """The table of a function from CIELAB (3 x N) to what is added to it (3 x N).
+        """The table of a function from CIELAB (3 x N) to what is added to it (3 x N), each alone.
 
         levels: how many lightnesses are told apart; 1 for a function of a and b alone, which is
         asked at L = 50.
         """
         lightness = np.linspace(0, 100, levels) if levels > 1 else np.array([50])
         chroma = np.linspace(-128, 128, COARSE if levels > 1 else FINE, dtype=np.float32)
-        grid = np.meshgrid(lightness.astype(np.float32), chroma, chroma, indexing="ij")
-        added = shift(np.stack(grid).reshape(3, -1))
-        table = np.empty((*grid[0].shape, 3), np.float32)
-        for channel, plane in enumerate(added):
-            table[..., channel] = plane.reshape(grid[0].shape)
-        return ColorTable(table)
+        steps = len(chroma)
+        # Rows of b: each has one lightness and one a.
+        along = np.stack([np.repeat(lightness, steps), np.tile(chroma, levels)]).astype(np.float32)
+        table = np.empty((levels * steps, steps, 3), np.float32)
+
+        def bake(rows: slice) -> None:
+            part = table[rows]
+            lab = np.empty((3, *part.shape[:2]), np.float32)
+            lab[:2], lab[2] = along[:, rows, None], chroma
+            for channel, added in enumerate(shift(lab.reshape(3, -1))):
+                part[..., channel] = added.reshape(part.shape[:2])
+
+        by_strips(table.shape[:2], bake)
+        return ColorTable(table.reshape(levels, steps, steps, 3))
 
     @property
     def changes(self) -> bool:

@@ -9,7 +9,6 @@ varies less: or a grey reference would leave traces of hues, turned to their opp
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +16,6 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from engine import machine
 from engine.imaging.color_table import ColorTable
 
 Floats = npt.NDArray[np.float32]
@@ -204,14 +202,7 @@ class PaletteShift:
         move = np.concatenate([self.move, self.lost[:, None]], axis=1)
         move[:, 1:3] += self.lost[:, None] * self.source[:, 1:]
         shift = np.empty_like(lab)
-        step = max(1, -(-lab.shape[1] // machine.threads()))
-
-        def mix(start: int) -> None:
-            part = np.s_[:, start : start + step]
-            _mix(lab[part], slope, offset, move, shift[part])
-
-        with ThreadPoolExecutor(machine.threads()) as pool:
-            list(pool.map(mix, range(0, lab.shape[1], step)))
+        _mix(lab, slope, offset, move, shift)
         return shift
 
 

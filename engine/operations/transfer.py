@@ -145,9 +145,7 @@ def _tables(
         subject = select_subject.find(job.part(0.4, 0.5), network, source.image)
         pairs = list(zip(ours.parts, theirs.parts, strict=True))
     key = (ROLE, *source.key, *reference.key, job.params["colors"], _identity(network))
-    full = job.cache.get(
-        key, lambda: [PaletteShift.between(*pair).table().shift for pair in pairs]
-    )
+    full = job.cache.get(key, lambda: [PaletteShift.between(*pair).table().shift for pair in pairs])
     strength, lightness = (float(job.params[name]) / 100 for name in ("strength", "lightness"))
     return subject, [ColorTable(each).scaled(strength * lightness, strength) for each in full]
 
