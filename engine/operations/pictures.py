@@ -12,7 +12,7 @@ from engine.imaging.color import coverage, fit_chroma, lab_to_srgb, linear_to_sr
 from engine.imaging.color_kernels import lab_at
 from engine.imaging.color_table import ColorTable
 from engine.imaging.palettes import SourcePalette, evenly, swatches
-from engine.imaging.raster import Raster
+from engine.imaging.raster import Raster, by_strips
 from engine.imaging.resample import over, strips
 from engine.job import Input, Job, Layer
 from ipc.errors import LimnerError
@@ -48,7 +48,16 @@ class Small:
 
 def inside_of(mask: Input | None) -> Floats | None:
     """How far inside a mask each pixel is, H x W in [0, 1]; None where there is no mask."""
-    return None if mask is None else coverage(mask.raster.rgb, mask.raster.alpha)
+    if mask is None:
+        return None
+    rgb, alpha = mask.raster.rgb, mask.raster.alpha
+    inside = np.empty(rgb.shape[:2], np.float32)
+
+    def cover(rows: slice) -> None:
+        inside[rows] = coverage(rgb[rows], None if alpha is None else alpha[rows])
+
+    by_strips(inside.shape, cover)
+    return inside
 
 
 def sample(job: Job, picture: Input, mask: Input | None) -> Sample:
