@@ -168,6 +168,7 @@ def operated(picture: Bytes, params: Mapping[str, Any]) -> tuple[Bytes, Plane, d
         cache=Cache(0),
         on_progress=lambda *_: None,
         cancelled=threading.Event(),
+        outputs=["picture", "swatches"],
     )
     result = np.frombuffer(planes[0].data, np.uint8).reshape(height, width, -1)
     return result[..., :3], planes[1], report

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -34,6 +35,9 @@ RGB_BINS, L_BINS = 10, 20
 LARGEST_CHROMA = 128
 """Of a and b, in the fading rates, whose scale the paper leaves open."""
 COLORS, LIGHTNESS = 32, 0.3
+GOALS = ((300, 0.03), (4096, 1.5))
+"""Pixels of a side, and seconds that a first run may take there."""
+REPEATS = 5
 GMIC = {
     "G'MIC histogram": "transfer_histogram[0] [1]",
     "G'MIC PCA": "transfer_pca[0] [1]",
@@ -74,6 +78,7 @@ def main() -> None:
     pairs = list(pairs_of(files, options.pairs))
     results = {name: timed(method, pairs) for name, method in methods()}
     print_table(pairs, results)
+    print_times(*pairs[0])
     if options.sheet:
         write_sheet(pairs, {name: found for name, (found, _) in results.items()}, options.sheet)
 
@@ -124,6 +129,11 @@ def methods() -> Iterator[tuple[str, Method]]:
 
 
 def ours(source: Bytes, reference: Bytes, subjects: str) -> Bytes:
+    """What the operation makes of 8-bit pixels."""
+    return operated(source, reference, {"subjects": subjects}, Cache(0))
+
+
+def operated(source: Bytes, reference: Bytes, params: dict[str, Any], cache: Cache) -> Bytes:
     """The whole operation, of 8-bit planes."""
     height, width = source.shape[:2]
     planes = [
@@ -132,12 +142,13 @@ def ours(source: Bytes, reference: Bytes, subjects: str) -> Bytes:
     ]
     results, _ = run_operation(
         "transfer",
-        {"subjects": subjects},
+        params,
         planes,
         (width, height),
-        cache=Cache(0),
+        cache=cache,
         on_progress=lambda *_: None,
         cancelled=threading.Event(),
+        outputs=["picture"],
     )
     return np.frombuffer(results[0].data, np.uint8).reshape(height, width, -1)[..., :3]
 
@@ -180,6 +191,26 @@ def timed(method: Method, pairs: list[tuple[Bytes, Bytes]]) -> tuple[list[Bytes]
         results.append(method(*pair))
         seconds.append(time.perf_counter() - start)
     return results, float(np.median(seconds))
+
+
+def print_times(source: Bytes, reference: Bytes) -> None:
+    """Seconds of the whole operation without subjects: anew, and with another setting."""
+    print(f"\nshortest of {REPEATS} runs, both pictures of one size")
+    print(f"{'':14}{'anew':>8}{'again':>8}  (goals: {', '.join(f'{s}: {g} s' for s, g in GOALS)})")
+    for side, _ in GOALS:
+        pair = [
+            cv2.resize(p, (side, side), interpolation=cv2.INTER_CUBIC) for p in (source, reference)
+        ]
+        every = []
+        for _ in range(REPEATS):
+            cache, times = Cache(1 << 30), []
+            for strength in (100, 60):
+                start = time.perf_counter()
+                operated(*pair, {"subjects": "none", "strength": strength}, cache)
+                times.append(time.perf_counter() - start)
+            every.append(times)
+        anew, again = np.min(every, axis=0)
+        print(f"{side:6} x {side:<6}{anew:7.3f}{again:8.3f}")
 
 
 def figures(source: Bytes, reference: Bytes, result: Bytes) -> Figures:

@@ -26,7 +26,7 @@ FROM_RELATIVE = np.linalg.inv(TO_RELATIVE)
 """Linear light to XYZ relative to white, and back."""
 
 # Every curve is a power above its knee and goes on as a straight line below.
-_ENCODED_TOE, _LINEAR_TOE = 0.04045, 0.0031308
+ENCODED_TOE, LINEAR_TOE = 0.04045, 0.0031308
 KNEE = 6 / 29
 SLOPE = 3 * KNEE**2
 """Of CIELAB's curve, the knee as its value there."""
@@ -41,25 +41,25 @@ BISECTIONS = 6
 def srgb_to_linear(rgb: Floats) -> Floats:
     """Linear light of sRGB-encoded values."""
     size = np.abs(rgb)
-    light = np.maximum(size, np.float32(_ENCODED_TOE))
+    light = np.maximum(size, np.float32(ENCODED_TOE))
     light += np.float32(0.055)
     light *= np.float32(1 / 1.055)
     np.power(light, np.float32(2.4), out=light)
-    light += _below(size, _ENCODED_TOE) * np.float32(1 / 12.92)
+    light += _below(size, ENCODED_TOE) * np.float32(1 / 12.92)
     return np.copysign(light, rgb, out=light)
 
 
 def linear_to_srgb(light: Floats) -> Floats:
     """Values, sRGB-encoded, of linear light."""
     size = np.abs(light)
-    root = np.cbrt(np.maximum(size, np.float32(_LINEAR_TOE)))
+    root = np.cbrt(np.maximum(size, np.float32(LINEAR_TOE)))
     # x^(1/2.4) = x^(1/3) * x^(1/12): several times faster than a general power.
     rgb = np.sqrt(root)
     np.sqrt(rgb, out=rgb)
     rgb *= root
     rgb *= np.float32(1.055)
     rgb -= np.float32(0.055)
-    rgb += _below(size, _LINEAR_TOE) * np.float32(12.92)
+    rgb += _below(size, LINEAR_TOE) * np.float32(12.92)
     return np.copysign(rgb, light, out=rgb)
 
 

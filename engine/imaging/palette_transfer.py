@@ -9,7 +9,6 @@ varies less: or a grey reference would leave traces of hues, turned to their opp
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +16,6 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from engine import machine
 from engine.imaging.color_table import ColorTable
 
 Floats = npt.NDArray[np.float32]
@@ -46,6 +44,8 @@ _LEVELS = 25
 the 99.9th percentile, CIEDE2000. 17 were not enough for 0.05 and 0.5."""
 _NOTHING = np.float32(-10)
 """Exponent, beside the largest, of a weight that is not worth counting."""
+_RUN = 512
+"""Colours that are mixed at once: what they need stays in the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -202,14 +202,7 @@ class PaletteShift:
         move = np.concatenate([self.move, self.lost[:, None]], axis=1)
         move[:, 1:3] += self.lost[:, None] * self.source[:, 1:]
         shift = np.empty_like(lab)
-        step = max(1, -(-lab.shape[1] // machine.threads()))
-
-        def mix(start: int) -> None:
-            part = np.s_[:, start : start + step]
-            _mix(lab[part], slope, offset, move, shift[part])
-
-        with ThreadPoolExecutor(machine.threads()) as pool:
-            list(pool.map(mix, range(0, lab.shape[1], step)))
+        _mix(lab, slope, offset, move, shift)
         return shift
 
 
@@ -220,28 +213,48 @@ def _spread(palette: Palette) -> float:
     return min(max(_SOFTNESS * float(typical), _LEAST_SPREAD), _MOST_SPREAD)
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+_compiled = numba.njit(nogil=True, cache=True, error_model="numpy")
+
+
+@_compiled
 def _mix(lab, slope, offset, move, shift):  # type: ignore[no-untyped-def]
     """As PaletteShift says.
 
     The exponents of Gaussians, less what all of them share, are linear in the colour: slope (3 x k)
     and offset (k). move: k x 4, what is added to L, a, b, and the part of a and b that is taken.
     """
-    exponent = np.empty(len(offset), np.float32)
-    for x in range(lab.shape[1]):
+    exponent, most = np.empty((len(offset), _RUN), np.float32), np.empty(_RUN, np.float32)
+    total, mixed = np.empty(_RUN, np.float32), np.empty((4, _RUN), np.float32)
+    for left in range(0, lab.shape[1], _RUN):
+        n = min(_RUN, lab.shape[1] - left)
+        most[:], total[:], mixed[:] = -np.inf, 0, 0
         for i in range(len(offset)):
-            near = lab[0, x] * slope[0, i] + lab[1, x] * slope[1, i] + lab[2, x] * slope[2, i]
-            exponent[i] = near - offset[i]
-        most = exponent.max()
-        total = light = a = b = lost = np.float32(0)
+            x0, x1, x2, off = slope[0, i], slope[1, i], slope[2, i], offset[i]
+            for x in range(n):
+                at = left + x
+                exponent[i, x] = lab[0, at] * x0 + lab[1, at] * x1 + lab[2, at] * x2 - off
+                most[x] = max(most[x], exponent[i, x])
         for i in range(len(offset)):
-            if exponent[i] - most > _NOTHING:
-                weight = np.exp(exponent[i] - most)
-                total += weight
-                light += weight * move[i, 0]
-                a += weight * move[i, 1]
-                b += weight * move[i, 2]
-                lost += weight * move[i, 3]
-        shift[0, x] = light / total
-        shift[1, x] = (a - lost * lab[1, x]) / total
-        shift[2, x] = (b - lost * lab[2, x]) / total
+            for x in range(n):
+                exponent[i, x] = _weight(exponent[i, x] - most[x])
+                total[x] += exponent[i, x]
+            for c in range(4):
+                part = move[i, c]
+                for x in range(n):
+                    mixed[c, x] += exponent[i, x] * part
+        for x in range(n):
+            shift[0, left + x] = mixed[0, x] / total[x]
+            for c in range(1, 3):
+                own = mixed[c, x] - mixed[3, x] * lab[c, left + x]
+                shift[c, left + x] = own / total[x]
+
+
+@_compiled
+def _weight(exponent):  # type: ignore[no-untyped-def]
+    """The exponential of a number up to 0, as the 64th power of a series; 0 where it is nothing."""
+    y = max(exponent, _NOTHING) * np.float32(1 / 64)
+    series = y * (np.float32(1 / 6) + y * np.float32(1 / 24))
+    value = np.float32(1) + y * (np.float32(1) + y * (np.float32(1 / 2) + series))
+    for _ in range(6):
+        value *= value
+    return value if exponent > _NOTHING else np.float32(0)

@@ -110,7 +110,8 @@ def evenly(count: int) -> npt.NDArray[np.intp]:
     """
     if count <= _SAMPLES:
         return np.arange(count)
-    return np.sort((np.arange(_SAMPLES) * 0.6180339887498949 % 1 * count).astype(np.intp))
+    steps = np.arange(_SAMPLES) * 0.6180339887498949
+    return np.sort(((steps - np.floor(steps)) * count).astype(np.intp))
 
 
 def swatches(rgb: npt.NDArray[np.float32], alpha: npt.NDArray[np.float32] | None) -> Floats:
@@ -148,11 +149,12 @@ def weighted_kmeans(points: Floats, weight: Floats, k: int) -> npt.NDArray[np.in
         labels = nearest
         totals = np.bincount(labels, weight, minlength=k)
         sums = np.stack([np.bincount(labels, weight * c, minlength=k) for c in points.T], axis=1)
-        filled = totals > 0
-        centres[filled] = sums[filled] / totals[filled, None]
-        loss = weight * squares.min(axis=1)
-        worst = np.argsort(-loss, kind="stable")[: k - np.count_nonzero(filled)]
-        centres[~filled] = points[worst]
+        centres = sums / np.maximum(totals, 1e-300)[:, None]
+        empty = totals == 0
+        if empty.any():
+            loss = weight * squares.min(axis=1)
+            worst = np.argsort(-loss, kind="stable")[: np.count_nonzero(empty)]
+            centres[empty] = points[worst]
     return labels
 
 
@@ -169,15 +171,16 @@ def _seeds(points: Floats, weight: Floats, k: int) -> list[int]:
 
 def _squared_distances(points: Floats, centres: Floats) -> Floats:
     """N x k."""
-    squares: Floats = ((points[:, None] - centres[None]) ** 2).sum(axis=2)
+    squares: Floats = np.zeros((len(points), len(centres)))
+    for ours, theirs in zip(points.T, centres.T, strict=True):
+        squares += np.subtract.outer(ours, theirs) ** 2
     return squares
 
 
 def _histogram(lab: Floats, weight: Floats) -> tuple[Floats, Floats]:
     """Mean colour (n x 3) and share (n) of the occupied bins of a, b."""
     ab = np.clip(lab[1:], -_WIDEST, _WIDEST)
-    inside = ab[:, weight > 0]
-    low, high = np.quantile(inside, _RANGE, axis=1)[..., None]
+    low, high = _bounds(ab if weight.all() else ab[:, weight > 0])
     cells = ((ab - low) * (_BINS / np.maximum(high - low, 1e-6))).astype(np.int32)
     cells = np.clip(cells, 0, _BINS - 1)
     index = cells[0] * _BINS + cells[1]
@@ -186,6 +189,14 @@ def _histogram(lab: Floats, weight: Floats) -> tuple[Floats, Floats]:
     occupied = totals > 0
     weights = totals[occupied]
     return np.stack(sums, axis=1)[occupied] / weights[:, None], weights / weights.sum()
+
+
+def _bounds(ab: Floats) -> tuple[Floats, Floats]:
+    """The quantiles of a and b that the bins lie between, 2 x 1 each."""
+    rows = np.sort(ab, axis=1)
+    place, order = np.multiply(_RANGE, rows.shape[1] - 1), np.arange(rows.shape[1])
+    low, high = np.transpose([np.interp(place, order, row) for row in rows])
+    return low[:, None], high[:, None]
 
 
 def _clusters(ab: Floats, share: Floats, colors: int) -> npt.NDArray[np.intp]:

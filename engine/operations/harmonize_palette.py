@@ -48,7 +48,7 @@ def run(job: Job) -> list[Layer]:
     main = _main_colours(job, known, links)
     recoloring = _recoloring(job, known, main, links)
     table = recoloring.table()
-    pictures.preview(job, known, table)
+    pictures.preview(job, image, mask, table)
     swatches = [pictures.swatches_layer(main, recoloring.target)] if len(main.share) else []
     result = [_picture(job, image, mask, table)] if job.wants("picture") else []
     return [*result, *swatches, *pictures.cube_layers(job, table)]

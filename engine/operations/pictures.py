@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.imaging.color import coverage, fit_chroma, lab_to_srgb, linear_to_srgb, srgb_to_lab
+from engine.imaging.color_kernels import lab_at
 from engine.imaging.color_table import ColorTable
 from engine.imaging.palettes import SourcePalette, evenly, swatches
-from engine.imaging.raster import Raster
+from engine.imaging.raster import Raster, by_strips
 from engine.imaging.resample import over, strips
 from engine.job import Input, Job, Layer
 from ipc.errors import LimnerError
@@ -27,21 +28,36 @@ _MOST_LINKS = 32
 
 @dataclass(frozen=True)
 class Sample:
-    """What is known of a picture without looking at every pixel again.
+    """The colours of a picture without looking at every pixel again.
 
     lab: float32 3 x N, CIELAB of pixels that are visible and inside the mask, evenly spread.
-    weight: N, how far each is. small: float32 h x w x 4, the picture; inside: h x w or None.
+    weight: N, how far each is.
     """
 
     lab: Floats
     weight: Floats
-    small: Floats
+
+
+@dataclass(frozen=True)
+class Small:
+    """A picture at the size of a preview, h x w x 4, and how far inside the mask it is, h x w."""
+
+    pixels: Floats
     inside: Floats | None
 
 
 def inside_of(mask: Input | None) -> Floats | None:
     """How far inside a mask each pixel is, H x W in [0, 1]; None where there is no mask."""
-    return None if mask is None else coverage(mask.raster.rgb, mask.raster.alpha)
+    if mask is None:
+        return None
+    rgb, alpha = mask.raster.rgb, mask.raster.alpha
+    inside = np.empty(rgb.shape[:2], np.float32)
+
+    def cover(rows: slice) -> None:
+        inside[rows] = coverage(rgb[rows], None if alpha is None else alpha[rows])
+
+    by_strips(inside.shape, cover)
+    return inside
 
 
 def sample(job: Job, picture: Input, mask: Input | None) -> Sample:
@@ -55,17 +71,27 @@ def sample(job: Job, picture: Input, mask: Input | None) -> Sample:
         else:
             shown = np.flatnonzero(weight)
             places = shown[evenly(len(shown))]
-        rgb = raster.rgb.reshape(-1, 3)[places]
+        ones = np.ones(len(places), np.float32)
+        return Sample(
+            lab_at(raster.rgb, places), ones if weight is None else weight.ravel()[places]
+        )
+
+    return job.cache.get(("sample", picture.digest, mask.digest if mask else None), take)
+
+
+def small(job: Job, picture: Input, mask: Input | None) -> Small:
+    """The picture made small, once for each pair of picture and mask."""
+
+    def make() -> Small:
+        raster, inside = picture.raster, inside_of(mask)
         scale = min(1.0, PREVIEW_SIDE / max(raster.width, raster.height))
         alpha = None if raster.alpha is None else shrunk(raster.alpha, scale)
-        return Sample(
-            srgb_to_lab(rgb.T.copy()),
-            np.ones(len(places), np.float32) if weight is None else weight.ravel()[places],
+        return Small(
             Raster(shrunk(raster.rgb, scale), alpha).rgba(),
             None if inside is None else shrunk(inside, scale),
         )
 
-    return job.cache.get(("sample", picture.digest, mask.digest if mask else None), take)
+    return job.cache.get(("small", picture.digest, mask.digest if mask else None), make)
 
 
 def _weight(picture: Raster, inside: Floats | None) -> Floats | None:
@@ -75,13 +101,14 @@ def _weight(picture: Raster, inside: Floats | None) -> Floats | None:
     return inside * picture.alpha
 
 
-def preview(job: Job, known: Sample, table: ColorTable) -> None:
+def preview(job: Job, picture: Input, mask: Input | None, table: ColorTable) -> None:
     """Shows the picture with the table's change, on white, where anyone wants to see it."""
 
     def make() -> Floats:
-        small = known.small.copy()
-        table.apply(small, known.inside)
-        return over(small[..., :3], small[..., 3], 1.0)
+        shown = small(job, picture, mask)
+        pixels = shown.pixels.copy()
+        table.apply(pixels, shown.inside)
+        return over(pixels[..., :3], pixels[..., 3], 1.0)
 
     job.preview(make)
 

@@ -39,7 +39,7 @@ from engine.imaging.resample import Box, over, strips
 from engine.imaging.white_balance import balanced, needed_balance
 from engine.job import Input, Job, Layer
 from engine.operations import pictures
-from engine.operations.pictures import Links, Sample
+from engine.operations.pictures import Links, Small
 from engine.operations.select_subject import ROLE, look
 
 Floats = npt.NDArray[np.float32]
@@ -139,7 +139,7 @@ def _page(job: Job, n: int, links: Links | None) -> Page:
     def make() -> Page:
         known = pictures.sample(job, image, mask)
         balance = needed_balance(known.lab, known.weight) if white else None
-        page = _bare(known, balance)
+        page = _bare(pictures.small(job, image, mask), balance)
         if not len(known.weight):
             return page
         return replace(page, main=source_palette(page.under_white(known.lab), known.weight))
@@ -152,12 +152,12 @@ def _page(job: Job, n: int, links: Links | None) -> Page:
     return replace(page, main=SourcePalette(links.lab, share))
 
 
-def _bare(known: Sample, balance: Floats | None) -> Page:
+def _bare(small: Small, balance: Floats | None) -> Page:
     """The picture without main colours."""
-    scale = min(1.0, _THUMBNAIL / max(known.small.shape[:2]))
-    inside = None if known.inside is None else pictures.shrunk(known.inside, scale)
+    scale = min(1.0, _THUMBNAIL / max(small.pixels.shape[:2]))
+    inside = None if small.inside is None else pictures.shrunk(small.inside, scale)
     nothing = SourcePalette(np.zeros((0, 3)), np.zeros(0))
-    return Page(balance, nothing, pictures.shrunk(known.small, scale), inside)
+    return Page(balance, nothing, pictures.shrunk(small.pixels, scale), inside)
 
 
 def _subject(job: Job, n: int, page: Page) -> Bools:
@@ -168,7 +168,7 @@ def _subject(job: Job, n: int, page: Page) -> Bools:
     network = runtime.network(ROLE)
 
     def find() -> Floats:
-        small = Raster.of_rgba(pictures.sample(job, image, mask).small)
+        small = Raster.of_rgba(pictures.small(job, image, mask).pixels)
         box = Box(0, 0, small.width, small.height)
         likely, _ = look(network, small, box)
         size = page.thumbnail.shape[1::-1]

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from engine import runtime
-from engine.imaging.color import coverage, srgb_to_lab
+from engine.imaging.color import coverage
+from engine.imaging.color_kernels import lab_at
 from engine.imaging.color_table import ColorTable
 from engine.imaging.palette_transfer import Palette, PaletteShift, peak_palette
 from engine.imaging.palettes import evenly
@@ -144,12 +145,9 @@ def _tables(
         subject = select_subject.find(job.part(0.4, 0.5), network, source.image)
         pairs = list(zip(ours.parts, theirs.parts, strict=True))
     key = (ROLE, *source.key, *reference.key, job.params["colors"], _identity(network))
-    full = job.cache.get(
-        key, lambda: np.stack([PaletteShift.between(*pair).table().shift for pair in pairs])
-    )
+    full = job.cache.get(key, lambda: [PaletteShift.between(*pair).table().shift for pair in pairs])
     strength, lightness = (float(job.params[name]) / 100 for name in ("strength", "lightness"))
-    part = np.array([strength * lightness, strength, strength], np.float32)
-    return subject, [ColorTable(shift * part) for shift in full]
+    return subject, [ColorTable(each).scaled(strength * lightness, strength) for each in full]
 
 
 def _scheme(job: Job, network: Network | None, look: Look) -> Scheme:
@@ -165,7 +163,7 @@ def _identity(network: Network | None) -> tuple[str, ...]:
 def _new_scheme(job: Job, network: Network | None, look: Look) -> Scheme:
     picture, weight = look.image.raster, look.weight
     places = _places(weight)
-    lab = srgb_to_lab(picture.rgb.reshape(-1, 3)[places].T.copy())
+    lab = lab_at(picture.rgb, places)
     weights, colors = weight.flat[places], int(job.params["colors"])
     whole = peak_palette(lab, weights, colors)
     subject = None if network is None else select_subject.find(job, network, look.image)
