@@ -75,7 +75,7 @@ def load(path: Path) -> Palette:
     """The palette in a file; of a picture, its opaque colours once each, in reading order.
 
     Raises LimnerError missing-file, or bad-file for a file that is damaged, without colours or with
-    more than 256 different ones.
+    more than 4096 different ones.
     """
     title, swatches = ("", _picture(path)) if is_picture(path) else _read(path)
     colors = np.array([swatch.rgb for swatch in swatches], np.float64).reshape(-1, 3)
