@@ -5,6 +5,7 @@ from typing import Callable, List, NamedTuple, Optional, Sequence
 
 from gi.repository import Babl, Gdk, GdkPixbuf, Gegl, Gimp, GimpUi, Gtk
 
+from .ipc.planes import LOCKED as LOCK
 from .links import Link
 
 SWATCH = 36, 24
@@ -191,7 +192,8 @@ def save(name: str, swatches: Sequence[Swatch]) -> str:
     palette = Gimp.Palette.new(name)
     palette.set_columns(len(swatches))
     for swatch in swatches:
-        palette.add_entry(f"was {swatch.link.source}", Gegl.Color.new(swatch.becomes))
+        lock = f" {LOCK}" if swatch.state == LOCKED else ""
+        palette.add_entry(f"was {swatch.link.source}{lock}", Gegl.Color.new(swatch.becomes))
     return palette.get_name()
 
 

@@ -172,7 +172,11 @@ def test_a_palette_is_saved_and_cancel_leaves_nothing_else(gui, find, engine, sc
     before = gui("look", image=image)
     gui.begin("call", image=image, mode="INTERACTIVE", **RUN)
     window = gui.window(TITLE)
-    find(first["source"][0], first["target"][0])
+    keep(gui, find(first["source"][0], first["target"][0]))
+    find(first["source"][0], first["source"][0])
+    held = [(code, code if n == 0 else None) for n, code in enumerate(first["source"])]
+    first = swatches(sent, links(held))
+    find(first["source"][1], first["target"][1])
     gui.type("windowactivate", "--sync", window, "key", "alt+v", "sleep", 1)
     screenshot("palette-saved")
     gui.type("key", "Escape")
@@ -180,6 +184,7 @@ def test_a_palette_is_saved_and_cancel_leaves_nothing_else(gui, find, engine, sc
     assert gui("look", image=image) == before
     assert not engine.status()["jobs"]
     wanted = [(f"was {a}", b) for a, b in zip(first["source"], first["target"], strict=True)]
+    wanted[0] = f"was {first['source'][0]} [locked]", first["source"][0]
     assert gui("entries", name=f"Photograph ({TITLE})") == wanted
 
 

@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import GimpPaletteFile, Image
 
-from engine.imaging.palette_files import FORMATS, LOCKED, load, read_palette, save, write_palette
+from engine.imaging.palette_files import FORMATS, load, read_palette, save, write_palette
 from engine.imaging.palettes import Palette
 from ipc.errors import LimnerError
-from ipc.planes import Plane
+from ipc.planes import LOCKED, Plane
 
 NAMED = (".aco", ".ase", ".css", ".gpl", ".kpl", ".txt")
 
