@@ -26,7 +26,7 @@ from benchmarks.photographs import Bytes, Photographs, photographs, read
 from engine import machine
 from engine.imaging.color import fit_chroma, linear_to_lab, linear_to_srgb, srgb_to_linear
 from engine.imaging.color_table import FINE, ColorTable
-from engine.imaging.harmony import Protection, Recoloring, named_targets, palette_targets
+from engine.imaging.harmony import UNDERTONE, Protection, Recoloring, named_targets, palette_targets
 from engine.imaging.palettes import source_palette
 from engine.imaging.raster import PixelFormat, Raster, decode, encode
 from engine.job import Cache
@@ -80,7 +80,9 @@ def recolorings(lab: Floats, palette: Bytes) -> dict[str, Recoloring]:
     return {
         "random palettes": Recoloring(source, palette_targets(source, np.float32(palette / 255))),
         "names, nothing kept": Recoloring(source, named_targets(source)),
-        "names, neutrals and skin kept": Recoloring(source, named_targets(source, kept), kept),
+        "names, neutrals and skin kept": Recoloring(
+            source, named_targets(source, kept), kept, undertone=UNDERTONE
+        ),
     }
 
 

@@ -437,7 +437,7 @@ CATALOG: Tuple[Operation, ...] = (
                 "bool",
                 True,
                 "Keep neutrals",
-                "Greys stay grey; others become no duller, and at most twice as vivid.",
+                "Greys stay grey, in the harmony's hue; others become no duller, nor too vivid.",
             ),
             Parameter(
                 "keep-skin",

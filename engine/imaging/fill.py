@@ -107,7 +107,8 @@ def _cut(
         ground = keep(region, partial(Ground.of, regions, region, box))
         pieces = keep((region, seeds.digest()), partial(part, ground, seeds))
         # The first piece keeps the region's label, and so does all around the region.
-        np.copyto(labels[box], pieces + (len(region_of_part) - 2), where=pieces > 1)
+        added = np.int32(len(region_of_part) - 2)
+        np.add(pieces, added, out=labels[box], where=pieces > 1)
         colour_of_part[region] = first
         colour_of_part += others
         region_of_part += [region] * len(others)

@@ -26,6 +26,10 @@ LEAST_PROBABILITY = 0.15
 EPSILON = 1e-4
 NEUTRAL, COLOURFUL = 3.0, 8.0
 """Chroma up to which a colour is neutral, and from which it is not at all."""
+UNDERTONE = 0.9
+"""How far neutrals go to the hue of the harmony: as far as is not seen, ΔE00 1 on average."""
+_LEAST_ALONG = np.float32(0.15)
+"""Share of its chroma that a neutral of the contrary hue keeps; without any its hue is noise."""
 
 _APART = np.float32(8)
 _ACHROMATIC = np.array([name in ("black", "grey", "white") for name in NAMES])
@@ -40,13 +44,23 @@ class Protection:
 
     def freedom(self, ab: Floats) -> Floats:
         """How far each colour may move, N in [0, 1], for a, b (2 x N)."""
-        freedom: Floats = np.ones_like(ab[0])
+        freedom = self._outside_skin(ab)
         if self.neutrals:
-            freedom *= _ramp(np.hypot(ab[0], ab[1]), NEUTRAL, COLOURFUL)
-        if self.skin:
-            a, b, deviation = skin()
-            freedom *= _ramp(np.hypot(ab[0] - a, ab[1] - b), deviation, 2 * deviation)
+            freedom *= _colourful(ab)
         return freedom
+
+    def undertone(self, ab: Floats) -> Floats:
+        """How far each colour may take the hue of the harmony instead, N in [0, 1]."""
+        if not self.neutrals:
+            return np.zeros_like(ab[0])
+        undertone: Floats = self._outside_skin(ab) * (1 - _colourful(ab))
+        return undertone
+
+    def _outside_skin(self, ab: Floats) -> Floats:
+        if not self.skin:
+            return np.ones_like(ab[0])
+        a, b, deviation = skin()
+        return _ramp(np.hypot(ab[0] - a, ab[1] - b), deviation, 2 * deviation)
 
 
 NOTHING = Protection(neutrals=False, skin=False)
@@ -134,30 +148,50 @@ class Recoloring:
     """A change of a, b that takes main colours to their targets and every other colour along.
 
     source, target: float32 k x 2 (a, b). protection: which colours are not taken along, but for
-    those near to a source that is fixed (k, or None for none): the artist wants it so.
+    those near to a source that is fixed (k, or None for none): the artist wants it so. undertone:
+    how far protected neutrals turn to the hue of the targets, in [0, 1]; they gain no chroma.
     """
 
     source: Floats
     target: Floats
     protection: Protection = NOTHING
     fixed: Bools | None = None
+    undertone: float = 0.0
 
     def shift(self, ab: Floats) -> Floats:
         """What is added to a, b (2 x N): the sources' moves, weighted by inverse squared distance.
 
         Xue 2024, eq. 4.1 and 4.2, with the sign and the weights as in Nguyen et al. 2017.
         """
+        parts = self._parts(ab)
+        freedom = self.protection.freedom(ab)
+        shift: Floats = np.zeros_like(ab)
+        for n, (part, move) in enumerate(zip(parts, self.target - self.source, strict=True)):
+            wanted = self.fixed is not None and self.fixed[n]
+            shift += part * (freedom + (1 - freedom) * part if wanted else freedom) * move[:, None]
+        return shift + self._turn_of_neutrals(ab, parts) if self.undertone else shift
+
+    def _parts(self, ab: Floats) -> list[Floats]:
+        """How much each source counts for colours (2 x N): N of each, 1 together."""
         weights = [
             1 / ((ab[0] - a) ** 2 + (ab[1] - b) ** 2 + np.float32(EPSILON)) for a, b in self.source
         ]
         total = sum(weights, np.zeros_like(ab[0]))
-        freedom = self.protection.freedom(ab)
-        shift: Floats = np.zeros_like(ab)
-        for n, (weight, move) in enumerate(zip(weights, self.target - self.source, strict=True)):
-            part = weight / total
-            wanted = self.fixed is not None and self.fixed[n]
-            shift += part * (freedom + (1 - freedom) * part if wanted else freedom) * move[:, None]
-        return shift
+        return [weight / total for weight in weights]
+
+    def _turn_of_neutrals(self, ab: Floats, parts: list[Floats]) -> Floats:
+        """What is added to neutrals (2 x N), for the hue of the colourful targets around them."""
+        amount = np.float32(self.undertone) * self.protection.undertone(ab)
+        leading: Floats = np.zeros_like(ab)
+        for n, (part, colourful) in enumerate(zip(parts, _colourful(self.source.T), strict=True)):
+            leading += part * colourful * self.target[n][:, None]
+            if self.fixed is not None and self.fixed[n]:
+                amount *= 1 - part
+        length = np.hypot(leading[0], leading[1])
+        hue = leading / np.maximum(length, np.float32(1e-6))
+        along = np.maximum((ab * hue).sum(axis=0), _LEAST_ALONG * np.hypot(ab[0], ab[1]))
+        turn: Floats = amount * np.where(length > 0, along * hue - ab, np.float32(0))
+        return turn
 
     def table(self) -> ColorTable:
         """The change as a table; lightness stays."""
@@ -166,6 +200,11 @@ class Recoloring:
             return np.vstack([np.zeros_like(lab[:1]), self.shift(lab[1:])])
 
         return ColorTable.baked(shift)
+
+
+def _colourful(ab: Floats) -> Floats:
+    """How far colours (2 x N: a, b) are from neutral, N in [0, 1]."""
+    return _ramp(np.hypot(ab[0], ab[1]), NEUTRAL, COLOURFUL)
 
 
 def _ramp(value: Floats, low: float, high: float) -> Floats:

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from engine.imaging.flooding import climb, flood, flow
 from engine.imaging.regions import NEIGHBOURS, Box, Regions, fill_to_nearest
 from engine.imaging.scribbles import Hints
 
@@ -21,6 +22,8 @@ Bools = npt.NDArray[np.bool_]
 Labels = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
+Pieces = npt.NDArray[np.uint16]
+"""Colours of a region's pixels: memory that is touched first time takes long, so it is little."""
 
 # A passage is narrow if it is narrower than this share of the wider room that it leads to.
 _PASSAGE = 0.7
@@ -117,26 +120,24 @@ def _shares(image: Bools, step: int) -> Floats:
     return np.asarray(shares, np.float32) / np.float32(255)
 
 
-def part(ground: Ground, seeds: Seeds) -> Labels:
-    """The seeds' colours all over a region, int32; 0 in the rest of its box.
+def part(ground: Ground, seeds: Seeds) -> Pieces:
+    """The seeds' colours all over a region, uint16; 0 in the rest of its box.
 
     Seeds keep their own pixels.
     """
     markers = seeds.on(ground.room.shape, ground.step)
     blocks = ground.blocks | (markers > 0)
-    parts = fill_to_nearest(_grow(blocks, ground.room, markers, seeds.colour))
-    if ground.step > 1:
-        parts = _enlarged(parts, ground)
-    parts[~ground.inside] = 0
+    grown = fill_to_nearest(_grow(blocks, ground.room, markers, seeds.colour)).astype(np.uint16)
+    parts = _enlarged(grown, ground) if ground.step > 1 else grown
+    parts *= ground.inside
     parts[seeds.rows, seeds.columns] = seeds.colour[seeds.seed]
     return parts
 
 
-def _enlarged(blocks: Labels, ground: Ground) -> Labels:
+def _enlarged(blocks: Pieces, ground: Ground) -> Pieces:
     """The colours of blocks for each pixel."""
     (height, width), step = ground.inside.shape, ground.step
-    enlarged = cv2.resize(blocks, None, fx=step, fy=step, interpolation=cv2.INTER_NEAREST)
-    parts = np.ascontiguousarray(enlarged[:height, :width], np.int32)
+    parts = np.repeat(np.repeat(blocks, step, axis=1)[:, :width], step, axis=0)[:height]
     around, values = np.ones((3, 3), np.uint8), blocks.astype(np.float32)
     mixed = cv2.dilate(values, around) != cv2.erode(values, around)
     _meet_on_paper(parts, blocks, mixed & ground.bare, step)
@@ -156,7 +157,7 @@ def _pixels(blocks: Bools, step: int, shape: tuple[int, ...]) -> tuple[Ints, Int
     return rows.clip(max=shape[0] - 1), columns.clip(max=shape[1] - 1), on_page
 
 
-def _meet_on_paper(parts: Labels, blocks: Labels, where: Bools, step: int) -> None:
+def _meet_on_paper(parts: Pieces, blocks: Pieces, where: Bools, step: int) -> None:
     """Softens the border between blocks on open paper: the colour that weighs most has a pixel.
 
     Weights are those of a quadratic B-spline over a block and the eight around it.
@@ -169,7 +170,7 @@ def _meet_on_paper(parts: Labels, blocks: Labels, where: Bools, step: int) -> No
     padded = np.pad(blocks, 1, mode="edge")
     around = padded[top[:, None] + np.repeat(range(3), 3), left[:, None] + np.tile(range(3), 3)]
     most = np.zeros(rows.shape, np.float32)
-    colour = np.zeros(rows.shape, np.int32)
+    colour = np.zeros(rows.shape, np.uint16)
     for candidate in np.unique(around):
         weight = (around == candidate).astype(np.float32) @ weights
         more = weight > most
@@ -177,34 +178,18 @@ def _meet_on_paper(parts: Labels, blocks: Labels, where: Bools, step: int) -> No
     parts[rows[on_page], columns[on_page]] = colour[on_page]
 
 
-def _meet_in_lines(parts: Labels, paper: Bools, where: Bools, step: int) -> None:
+def _meet_in_lines(parts: Pieces, paper: Bools, where: Bools, step: int) -> None:
     """Lets colours flow once more near ink: over paper first, and then into the lines."""
     rows, columns, on_page = _pixels(where, step, parts.shape)
-    rows, columns = rows[on_page], columns[on_page]
-    guess = parts[rows, columns]
-    parts[rows, columns] = 0
-    bare = paper[rows, columns]
-    _flow(parts, rows[bare], columns[bare], paper)
+    place = rows[on_page] * parts.shape[1] + columns[on_page]
+    colour, bare = parts.reshape(-1), paper.reshape(-1)[place]
+    guess = colour[place]
+    colour[place] = 0
+    flow(parts, place[bare], paper)
     # Bits of paper that nothing flows to keep what their block has.
-    lost = bare & (parts[rows, columns] == 0)
-    parts[rows[lost], columns[lost]] = guess[lost]
-    _flow(parts, rows[~bare], columns[~bare], None)
-
-
-def _flow(parts: Labels, rows: Ints, columns: Ints, through: Bools | None) -> None:
-    """Gives pixels without a colour, from next to next, that of a neighbour in `through`."""
-    bottom, right = parts.shape[0] - 1, parts.shape[1] - 1
-    while len(rows):
-        found = np.zeros(len(rows), np.int32)
-        for down, across in ((0, -1), (0, 1), (-1, 0), (1, 0)):
-            beside = (rows + down).clip(0, bottom), (columns + across).clip(0, right)
-            colour = parts[beside] if through is None else parts[beside] * through[beside]
-            np.copyto(found, colour, where=found == 0)
-        reached = found > 0
-        if not reached.any():
-            break
-        parts[rows[reached], columns[reached]] = found[reached]
-        rows, columns = rows[~reached], columns[~reached]
+    lost = bare & (colour[place] == 0)
+    colour[place[lost]] = guess[lost]
+    flow(parts, place[~bare])
 
 
 def _grow(inside: Bools, room: Floats, seeds: Labels, colour_of_seed: Labels) -> Labels:
@@ -213,9 +198,8 @@ def _grow(inside: Bools, room: Floats, seeds: Labels, colour_of_seed: Labels) ->
     inside: H x W, the region; room: how far it is from ink.
     """
     from scipy.ndimage import find_objects
-    from skimage.segmentation import watershed
 
-    basins = watershed(*_uphill(room, seeds, len(colour_of_seed)), mask=inside)
+    basins = flood(*_uphill(room, seeds, len(colour_of_seed)), inside)
     hall_of_basin = _halls(room, basins, len(colour_of_seed))
     grown: Labels = colour_of_seed[basins]
     for hall, box in enumerate(find_objects(hall_of_basin[basins]), start=1):
@@ -234,7 +218,6 @@ def _share(hall: Bools, seeds: Labels, room: Floats, colour_of_seed: Labels) -> 
     takes what is around it and leaves the hall to the others.
     """
     from skimage.measure import label
-    from skimage.segmentation import watershed
 
     painted = seeds > 0
     present, number = np.unique(seeds[painted], return_inverse=True)
@@ -244,7 +227,7 @@ def _share(hall: Bools, seeds: Labels, room: Floats, colour_of_seed: Labels) -> 
     nooks = np.flatnonzero(reach < 1)
     away, nearest = _nearest(np.where(np.isin(seeds, present[nooks]), 0, seeds))
     if not len(nooks):
-        return np.asarray(colour_of_seed[watershed(away, seeds, mask=hall)], np.int32)
+        return colour_of_seed[flood(away, seeds, hall)]
     for nook in nooks:
         own, _ = _nearest(np.where(seeds == present[nook], seeds, 0))
         nearer = own / reach[nook] < away
@@ -256,7 +239,7 @@ def _share(hall: Bools, seeds: Labels, room: Floats, colour_of_seed: Labels) -> 
     reached[pieces[painted]] = True
     nearest[~reached[pieces]] = 0
     nearest[painted] = seeds[painted]
-    return np.asarray(colour_of_seed[watershed(away, nearest, mask=hall)], np.int32)
+    return colour_of_seed[flood(away, nearest, hall)]
 
 
 def _nearest(seeds: Labels) -> tuple[Floats, Labels]:
@@ -282,16 +265,8 @@ def _uphill(room: Floats, seeds: Labels, count: int) -> tuple[Floats, Labels]:
     ranked = np.argsort(room[y, x], kind="stable")
     deepest = np.full(count, -1)
     deepest[seeds[y, x][ranked]] = ranked
-    for seed in np.flatnonzero(deepest >= 0):
-        here = y[deepest[seed]], x[deepest[seed]]
-        higher = True
-        while higher and markers[here] in (0, seed):
-            order[here], markers[here] = widest, seed
-            top, left = (max(place - 1, 0) for place in here)
-            around = room[top : here[0] + 2, left : here[1] + 2]
-            up, across = np.unravel_index(around.argmax(), around.shape)
-            higher = around[up, across] > room[here]
-            here = top + up, left + across
+    starts = deepest[deepest >= 0]
+    climb(room, y[starts], x[starts], seeds[y, x][starts], markers, order, widest)
     return order, markers
 
 

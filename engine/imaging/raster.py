@@ -165,7 +165,8 @@ def decode_marks(plane: Plane, width: int, height: int) -> Marks:
         # The least code of PAINTED: an odd number of steps, so that its half is no code.
         least = PAINTED if codes.dtype.kind == "f" else np.iinfo(codes.dtype).max // 2 + 1
         painted = codes[..., -1] >= least
-    row, column = np.nonzero(painted)
+    # Much quicker than np.nonzero where little is painted.
+    row, column = np.divmod(np.flatnonzero(painted), codes.shape[1])
     rgb = np.empty((1, len(row), 3), np.float32)
     _decode_rows(codes[row, column][np.newaxis], pixel_format, rgb)
     return Marks((height, width), (row + top) * width + column + left, rgb[0])
@@ -327,8 +328,15 @@ def by_strips(shape: tuple[int, ...], work: Callable[[slice], None]) -> None:
     height, width = shape
     step = max(1, STRIP_PIXELS // width)
     strips = [slice(top, min(top + step, height)) for top in range(0, height, step)]
-    with ThreadPoolExecutor(min(len(strips), os.cpu_count() or 1)) as pool:
-        for _ in pool.map(work, strips):
+    workers = max(1, min(len(strips), os.cpu_count() or 1))
+
+    def work_in_turn(first: int) -> None:
+        for strip in strips[first::workers]:
+            work(strip)
+
+    # Handing over each strip by itself would take as long as a light strip's work.
+    with ThreadPoolExecutor(workers) as pool:
+        for _ in pool.map(work_in_turn, range(workers)):
             pass
 
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from engine.imaging.color import lab_to_srgb
 from engine.imaging.color_table import ColorTable
 from engine.imaging.harmony import (
+    UNDERTONE,
     Protection,
     Recoloring,
     named_targets,
@@ -77,11 +78,11 @@ def _recoloring(job: Job, known: Sample, main: SourcePalette, links: Links | Non
     )
     strength = np.float32(float(job.params["strength"]) / 100)
     target = source + strength * (target - source)
+    undertone = UNDERTONE * float(strength)
     if links is None:
-        return Recoloring(source, target, protection)
-    return Recoloring(
-        source, np.where(links.fixed[:, None], links.target, target), protection, links.fixed
-    )
+        return Recoloring(source, target, protection, None, undertone)
+    target = np.where(links.fixed[:, None], links.target, target)
+    return Recoloring(source, target, protection, links.fixed, undertone)
 
 
 def _targets(job: Job, known: Sample, source: Floats, protection: Protection) -> Floats:

@@ -214,6 +214,36 @@ def test_grey_stays_grey_beside_any_colors():
     assert np.array_equal(kept, grey)
 
 
+@settings(deadline=None)
+@given(seeds)
+def test_neutrals_turn_to_the_hue_of_the_harmony_and_gain_no_chroma(seed):
+    ab = np.random.default_rng(seed).uniform(-2, 2, (2, 100)).astype(np.float32)
+    still = Recoloring(*np.float32([[[30, 40]], [[30, 40]]]), Protection(), undertone=1.0)
+    turned = ab + still.shift(ab)
+    assert np.all(np.hypot(*turned) <= np.hypot(*ab) + 1e-4)
+    assert np.allclose(np.arctan2(turned[1], turned[0]), np.arctan2(40, 30), atol=1e-3)
+    # In part, they go that part of the way.
+    half = Recoloring(still.source, still.target, Protection(), undertone=0.5).shift(ab)
+    assert np.allclose(half, (turned - ab) / 2, atol=1e-5)
+
+
+def test_neutrals_keep_their_undertone_where_nothing_or_no_color_leads():
+    ab = np.float32([[1, -2, 0], [2, 0, 0]])
+    nothing = np.zeros((0, 2), np.float32)
+    pale = np.float32([[1, -1]])
+    for source in (nothing, pale):
+        assert np.all(Recoloring(source, source, Protection(), undertone=1.0).shift(ab) == 0)
+    vivid = np.float32([[30, 40]])
+    assert np.all(Recoloring(vivid, vivid, NOTHING, undertone=1.0).shift(ab) == 0)
+
+
+def test_a_neutral_that_the_artist_fixed_keeps_its_undertone():
+    source = np.float32([[1, -2], [30, 40]])
+    fixed = Recoloring(source, source, Protection(), np.array([True, False]), undertone=1.0)
+    shift = fixed.shift(np.ascontiguousarray(source.T))
+    assert np.abs(shift).max() < 1e-3
+
+
 def test_what_the_artist_fixed_moves_though_it_is_protected():
     source, target = np.float32([[1, 1], [60, 40]]), np.float32([[30, -10], [60, 40]])
     protected = Recoloring(source, target, Protection())
