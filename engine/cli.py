@@ -43,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_palette_command(commands)
     _add_engine_commands(commands)
     _add_models_commands(commands)
+    _add_names_commands(commands)
     _add_install_commands(commands)
     return parser
 
@@ -282,6 +283,28 @@ def _models_remove(arguments: argparse.Namespace) -> None:
     from engine import models_command
 
     print(models_command.remove(arguments.role))
+
+
+def _add_names_commands(commands: Commands[argparse.ArgumentParser]) -> None:
+    names = commands.add_parser("names", help="name colours by a table of your own")
+    actions = names.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    add = actions.add_parser("add", help="use a table like van de Weijer's w2c.txt or w2c.mat")
+    add.add_argument("file", type=Path, metavar="FILE", help="32768 lines of R G B p1 … p11")
+    add.set_defaults(handler=_names_add)
+    remove = actions.add_parser("remove", help="go back to Limner's own table")
+    remove.set_defaults(handler=_names_remove)
+
+
+def _names_add(arguments: argparse.Namespace) -> None:
+    from engine import names_command
+
+    print(names_command.add(arguments.file))
+
+
+def _names_remove(_: argparse.Namespace) -> None:
+    from engine import names_command
+
+    print(names_command.remove())
 
 
 def _add_install_commands(commands: Commands[argparse.ArgumentParser]) -> None:

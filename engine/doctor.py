@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import hashlib
 import importlib
 import importlib.metadata
 import os
@@ -40,6 +41,7 @@ def examine() -> tuple[str, bool]:
         ("System", _system()),
         ("Libraries", _libraries()),
         ("Networks", _networks()),
+        ("Colour names", _names()),
         ("Paths", _paths()),
         ("Editors", _editors()),
         ("Engine", _engine()),
@@ -117,6 +119,21 @@ def _networks() -> Iterator[tuple[str, bool]]:
     for folder in runtime.folders():
         for path in sorted(folder.glob("*.json")):
             yield from models_command.check_files(path)
+
+
+def _names() -> Iterator[tuple[str, bool]]:
+    from engine.imaging import naming
+
+    own = naming.own_file()
+    if not own.exists():
+        yield "Limner's own table", True
+        return
+    digest = hashlib.sha256(own.read_bytes()).hexdigest()[:12]
+    try:
+        naming.prototypes()
+        yield f"a table of yours: {own}, {digest}", True
+    except LimnerError as error:
+        yield str(error), False
 
 
 def _paths() -> Iterator[tuple[str, bool]]:

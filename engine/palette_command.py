@@ -15,6 +15,7 @@ from engine.imaging.palette_checks import SHAPES, SIGHTS, TEXT
 from engine.imaging.palettes import MOST_COLORS, Palette, evenly, source_palette
 from engine.imaging.raster import decode
 from ipc.errors import LimnerError
+from ipc.planes import LOCKED
 
 Floats = npt.NDArray[np.float32]
 
@@ -75,7 +76,7 @@ def _colors(palette: Palette) -> str:
     for i, (code, word) in enumerate(zip(_codes(palette), _words(palette.rgb), strict=True)):
         share = "" if palette.weights is None else f"{palette.weights[i]:4.0%}"
         own = palette.names[i] if palette.names[i] != word else ""
-        locked = palette_files.LOCKED if palette.locked[i] else ""
+        locked = LOCKED if palette.locked[i] else ""
         rows.append([code, word, share, own, locked])
     return _table(rows)
 

@@ -76,7 +76,8 @@ def _read_description(plane: Mapping[str, Any]) -> dict[str, Any]:
     numbers = {name: plane[name] for name in ("width", "height", "x", "y", "channels")}
     if any(type(n) is not int or abs(n) > 1 << 31 for n in numbers.values()):
         raise TypeError("a layer's size or place is not a whole number")
-    return {**texts, **numbers, "icc": str(plane["icc"]) if plane.get("icc") else None}
+    icc = str(plane["icc"]) if plane.get("icc") else None
+    return {**texts, **numbers, "icc": icc, "attributes": dict(plane.get("attributes", {}))}
 
 
 def _announced_bytes(plane: Mapping[str, Any]) -> int:

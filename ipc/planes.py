@@ -6,7 +6,7 @@ Straight (un-premultiplied) alpha, RGBA or grey(+alpha) order, little-endian, ro
 import hashlib
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Dict, Mapping, Optional, Union
+from typing import Any, Dict, Iterable, Mapping, Optional, Tuple, Union
 
 from .errors import LimnerError
 
@@ -14,11 +14,29 @@ Buffer = Union[bytes, bytearray, memoryview]
 
 DEPTH_BYTES = {"u8": 1, "u16": 2, "f16": 2, "f32": 4}
 MAX_SIDE = 1 << 17
+LOCKED = "[locked]"
+"""A name of a palette's colour that ends in it locks the colour."""
 
 
 def digest_of(data: Buffer) -> str:
     """sha256 of `data` in hexadecimal: the name of a frame on the wire."""
     return hashlib.sha256(data).hexdigest()
+
+
+def split_lock(name: str) -> Tuple[str, bool]:
+    """A colour's own name, and whether its full one locks it."""
+    locked = name.endswith(LOCKED)
+    return (name[: -len(LOCKED)].rstrip() if locked else name), locked
+
+
+def palette_attributes(colours: Iterable[Tuple[str, bool]]) -> Dict[str, Any]:
+    """The attributes of a palette's plane. colours: the name of each, and whether it is locked."""
+    pairs = list(colours)
+    names, locked = [name for name, _ in pairs], [lock for _, lock in pairs]
+    return {
+        **({"names": names} if any(names) else {}),
+        **({"locked": locked} if any(locked) else {}),
+    }
 
 
 @dataclass(frozen=True)
@@ -27,7 +45,8 @@ class Plane:
 
     channels: 1 grey, 2 grey + alpha, 3 RGB, 4 RGBA. depth: u8, u16, f16 or f32. icc: the ICC
     profile's bytes, or None for sRGB (grey: the sRGB tone curve). attributes: what a result layer
-    carries beside its pixels (kind, blending, opacity, group, exact, of, metadata).
+    carries beside its pixels (kind, blending, opacity, group, exact, of, metadata), or a palette
+    (names, locked).
     """
 
     role: str

@@ -1,21 +1,24 @@
 """Links: a picture's main colours, and what the artist wants each to become.
 
 As text, for scripts and for GIMP to remember: "#b04030>#2060a0, #336699>#336699, #888888". The
-first becomes blue, the second stays as it is, and the operation chooses what the third becomes.
+first becomes blue, the second stays as it is, and the operation chooses what the third becomes. A
+colour that is no hex code is written as in CSS, "color(srgb 0.5 0.25 1.2)".
 """
 
 import re
 import struct
-from typing import List, NamedTuple, Optional, Sequence
+from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 from .ipc.errors import LimnerError
 from .ipc.planes import Plane
 
-_LINK = re.compile(r"(#[0-9a-f]{6})(?:>(#[0-9a-f]{6}))?")
+_COLOUR = r"#[0-9a-f]{6}|color\(srgb(?: +-?\d*\.?\d+){3} *\)"
+_LINK = re.compile(rf"({_COLOUR})(?:>({_COLOUR}))?", re.ASCII)
+_HALF_STEP = 0.5 / 65535
 
 
 class Link(NamedTuple):
-    """A main colour and what it becomes, as hex codes. target: None where the operation chooses."""
+    """A main colour and what it becomes, as text. target: None where the operation chooses."""
 
     source: str
     target: Optional[str] = None
@@ -24,6 +27,29 @@ class Link(NamedTuple):
     def is_locked(self) -> bool:
         """Whether the colour stays as it is."""
         return self.source == self.target
+
+
+def rgb_of(colour: str) -> Tuple[float, ...]:
+    """Red, green and blue of a colour's text, sRGB-encoded; may lie outside [0, 1]."""
+    if colour.startswith("#"):
+        return tuple(byte / 255 for byte in bytes.fromhex(colour[1:]))
+    return tuple(float(part) for part in colour[:-1].split()[1:])
+
+
+def colour_of(rgb: Sequence[float]) -> str:
+    """A colour as text: a hex code where that says it exactly."""
+    code = _code(rgb)
+    exact = all(abs(own - part) < _HALF_STEP for own, part in zip(rgb, rgb_of(code)))
+    return code if exact else "color(srgb {:.6f} {:.6f} {:.6f})".format(*rgb)
+
+
+def shown(colour: str) -> str:
+    """The hex code of what a colour looks like."""
+    return _code(rgb_of(colour))
+
+
+def _code(rgb: Sequence[float]) -> str:
+    return "#" + bytes(round(255 * min(1.0, max(0.0, part))) for part in rgb).hex()
 
 
 def read(text: str) -> List[Link]:
@@ -53,5 +79,5 @@ def plane(role: str, links: Sequence[Link]) -> Plane:
     return Plane(role, "Links", len(links), 2, 4, "f32", b"".join(above + below))
 
 
-def _rgba(code: str, alpha: float) -> bytes:
-    return struct.pack("<4f", *(byte / 255 for byte in bytes.fromhex(code[1:])), alpha)
+def _rgba(colour: str, alpha: float) -> bytes:
+    return struct.pack("<4f", *rgb_of(colour), alpha)

@@ -3,9 +3,10 @@
 import struct
 from typing import Callable, List, NamedTuple, Optional, Sequence
 
-from gi.repository import Babl, Gdk, GdkPixbuf, Gegl, Gimp, GimpUi, Gtk
+from gi.repository import Babl, Gdk, GdkPixbuf, Gegl, Gimp, GimpUi, GLib, Gtk
 
-from .links import Link
+from .ipc.planes import LOCKED as LOCK
+from .links import Link, colour_of, rgb_of, shown
 
 SWATCH = 36, 24
 """Width and height of a colour."""
@@ -13,6 +14,7 @@ GAP, BORDER = 2, 12
 PER_LINE = 7
 LINE_HEIGHT = 98
 """Pixels kept for colours that are not known yet, so that the dialog stays as large as it is."""
+RGB = "=3f"
 COLOR_TARGET, RGBA16 = "application/x-color", "=4H"
 """What GTK's programs call a colour that is dragged, and how it is packed."""
 FREE, LOCKED, EDITED = "chosen by Limner", "kept as it is", "your choice"
@@ -20,7 +22,7 @@ ICONS = {FREE: "pan-down-symbolic", LOCKED: "gimp-lock", EDITED: "gtk-edit"}
 
 
 class Swatch(NamedTuple):
-    """A main colour. becomes: hex code of what the engine makes of it, near a link's target.
+    """A main colour. becomes: what the engine makes of it, near a link's target, as text.
 
     share: its part of the picture in [0, 1], or None.
     """
@@ -38,13 +40,13 @@ class Swatch(NamedTuple):
 
     def __str__(self) -> str:
         share = "" if self.share is None else f" ({self.share:.0%} of the picture)"
-        return f"{self.link.source}{share} becomes {self.becomes}, {self.state}."
+        return f"{self.link.source}{share} becomes {shown(self.becomes)}, {self.state}."
 
 
 class PaletteStrip(Gtk.FlowBox):
     """Calls `change(place, target)` when the artist wants a colour to become another.
 
-    target: a hex code, or None to leave it to the operation.
+    target: a colour as text, or None to leave it to the operation.
     """
 
     def __init__(self, change: Callable[[int, Optional[str]], None]) -> None:
@@ -144,9 +146,9 @@ class _Column(Gtk.Box):
         chooser = GimpUi.ColorSelection()
         chooser.set_border_width(BORDER)
         chooser.set_show_alpha(False)
-        chooser.set_old_color(Gegl.Color.new(link.source))
-        chooser.set_color(Gegl.Color.new(link.target or becomes))
-        chooser.connect("color-changed", lambda _: self._change(self._place, _code(chooser)))
+        chooser.set_old_color(_color(link.source))
+        chooser.set_color(_color(link.target or becomes))
+        chooser.connect("color-changed", lambda _: self._change(self._place, _chosen(chooser)))
         dialog.get_content_area().add(chooser)
         chooser.show()
         if dialog.run() != Gtk.ResponseType.OK:
@@ -169,7 +171,7 @@ class _Column(Gtk.Box):
         Gtk.drag_set_icon_pixbuf(context, _filled(self._dragged()), 0, 0)
 
     def _give(self, _: Gtk.Button, __: Gdk.DragContext, data: Gtk.SelectionData, *___: int) -> None:
-        rgb = [257 * byte for byte in bytes.fromhex(self._dragged()[1:])]
+        rgb = [257 * byte for byte in bytes.fromhex(shown(self._dragged())[1:])]
         data.set(data.get_target(), 16, struct.pack(RGBA16, *rgb, 0xFFFF))
 
     def _take(
@@ -183,7 +185,7 @@ class _Column(Gtk.Box):
     ) -> None:
         if data.get_length() == struct.calcsize(RGBA16):
             rgb = struct.unpack(RGBA16, data.get_data())[:3]
-            self._change(self._place, "#" + bytes(value >> 8 for value in rgb).hex())
+            self._change(self._place, colour_of([value / 0xFFFF for value in rgb]))
 
 
 def save(name: str, swatches: Sequence[Swatch]) -> str:
@@ -191,16 +193,24 @@ def save(name: str, swatches: Sequence[Swatch]) -> str:
     palette = Gimp.Palette.new(name)
     palette.set_columns(len(swatches))
     for swatch in swatches:
-        palette.add_entry(f"was {swatch.link.source}", Gegl.Color.new(swatch.becomes))
+        lock = f" {LOCK}" if swatch.state == LOCKED else ""
+        palette.add_entry(f"was {swatch.link.source}{lock}", _color(swatch.becomes))
     return palette.get_name()
 
 
-def _filled(code: str) -> GdkPixbuf.Pixbuf:
+def _filled(colour: str) -> GdkPixbuf.Pixbuf:
     pixbuf = GdkPixbuf.Pixbuf.new(GdkPixbuf.Colorspace.RGB, False, 8, *SWATCH)
-    pixbuf.fill(int(code[1:] + "ff", 16))
+    pixbuf.fill(int(shown(colour)[1:] + "ff", 16))
     return pixbuf
 
 
-def _code(chooser: GimpUi.ColorSelection) -> str:
-    rgb = chooser.get_color().get_bytes(Babl.format("R'G'B' u8"))
-    return "#" + bytes(rgb.get_data()).hex()
+def _color(colour: str) -> Gegl.Color:
+    color = Gegl.Color.new("black")
+    data = GLib.Bytes.new(struct.pack(RGB, *rgb_of(colour)))
+    color.set_bytes(Babl.format("R'G'B' float"), data)
+    return color
+
+
+def _chosen(chooser: GimpUi.ColorSelection) -> str:
+    rgb = chooser.get_color().get_bytes(Babl.format("R'G'B' float"))
+    return colour_of(struct.unpack(RGB, rgb.get_data()))

@@ -7,7 +7,7 @@ from typing import Callable, Iterator, List, Optional, Tuple
 from gi.repository import Babl, Gegl, Gimp
 
 from .ipc.errors import LimnerError
-from .ipc.planes import Plane, coverage, is_opaque
+from .ipc.planes import Plane, coverage, is_opaque, palette_attributes, split_lock
 
 DEPTHS = {"u8": "u8", "u16": "u16", "half": "f16", "float": "f32"}
 """Our name of each of GIMP's component types that travels as it is."""
@@ -126,10 +126,21 @@ def read_selection(image: Gimp.Image, role: str) -> Optional[Plane]:
 
 
 def read_palette(palette: Gimp.Palette, role: str) -> Plane:
-    """The palette's colours, N x 1."""
+    """The palette's colours, N x 1, with names and locks."""
     encoding = Babl.format("R'G'B' float")
     colours = [colour.get_bytes(encoding).get_data() for colour in palette.get_colors()]
-    return Plane(role, palette.get_name(), len(colours), 1, 3, "f32", b"".join(colours))
+    names = [palette.get_entry_name(index)[1] for index in range(len(colours))]
+    attributes = palette_attributes(map(split_lock, names))
+    return Plane(
+        role,
+        palette.get_name(),
+        len(colours),
+        1,
+        3,
+        "f32",
+        b"".join(colours),
+        attributes=attributes,
+    )
 
 
 def is_paper(layer: Gimp.Layer) -> bool:

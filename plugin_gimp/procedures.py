@@ -22,7 +22,7 @@ PALETTE_LETTERS = "wbtv"
 """Letters of what a dialog has for a palette."""
 LINKS_HELP = (
     "Which main colours become which, and which are left to the operation: "
-    "'#b04030>#2060a0, #888888'; empty leaves all to it."
+    "'#b04030>#2060a0, #888888>color(srgb 0.4 0.5 1.2), #b0c040'; empty leaves all to it."
 )
 
 

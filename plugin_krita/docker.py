@@ -280,13 +280,11 @@ class LimnerDocker(DockWidget):
         """Asks where to, and saves a row of the strip as it is then."""
         document = self._document
         strip = self._session.state(document).strip
-        source = range(len(strip.source))
-        row = [strip.becomes(number) for number in source] if below else strip.source
         name = document.name() or self._session.state(document).primary().name()
         title = f"{name} {'harmonized' if below else 'colours'}"
 
         def chosen(file: Path) -> None:
-            notice = palette_file.write(file, row, strip.share)
+            notice = palette_file.write(file, strip, below)
             if documents.is_open(document):
                 self._session.say(document, notice)
 

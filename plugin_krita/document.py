@@ -1,21 +1,27 @@
 """Krita's documents: finding layers, and reading what the artist sees of them."""
 
+import time
 import zlib
+from pathlib import Path
 from typing import Any, Callable, Dict, Generator, Iterator, List, NamedTuple, Optional, Tuple
 
 from krita import Krita, Palette
 
 from .colours import KeyStrokes, has_strokes, pixel_of
 from .ipc.errors import LimnerError
+from .ipc.planes import palette_attributes, split_lock
 from .pixels import MASK, SRGB, Format, Pixels, strips
 from .profiles import Profiles
 from .qt import QByteArray, QUuid
+from .swatches import read_gimp_palette
 
 LAYER_TYPES = ("paintlayer", "grouplayer", "vectorlayer", "filelayer", "clonelayer", "filllayer")
 SELECTION = "selection"
 CLEAR = "clear"
 """Role of the strokes that ask for no colour."""
 PALETTE = "palette:"
+STARTED = time.time()
+"""When Krita did, as far as this plug-in saw; its palettes are read from their files before."""
 ATTEMPTS = 3
 """How often a layer is read anew when it changes meanwhile."""
 IDLE_LOOK = 20
@@ -328,29 +334,64 @@ def _krita_pixel_bytes(pixels: Pixels) -> int:
     return sum(strip.size() for strip in pixels.strips) // (pixels.width * pixels.height)
 
 
+def palette_folder() -> Path:
+    """Where Krita looks for palettes when it starts."""
+    chosen = Krita.instance().readSetting("", "ResourceDirectory", "")
+    return Path(chosen or Krita.getAppDataLocation()) / "palettes"
+
+
 def palettes() -> Dict[str, Any]:
-    """Krita's palettes by name."""
-    return Krita.instance().resources("palette")
+    """By name: Krita's palettes, and the files of those that it knows after its next start."""
+    return {**Krita.instance().resources("palette"), **_saved_palettes()}
+
+
+def _saved_palettes() -> Dict[str, Path]:
+    """The .gpl files that came or were changed since Krita started, by the palette's name."""
+    found = {}
+    for file in palette_folder().glob("*.gpl"):
+        try:
+            if file.stat().st_mtime > STARTED:
+                name, _, _ = read_gimp_palette(file.read_text(encoding="utf-8"))
+                found[name or file.stem] = file
+        except (OSError, ValueError):
+            continue
+    return found
 
 
 def _read_palette(source: Source) -> Reading:
-    """A palette as a row of pixels; sRGB, 16 bit."""
+    """A palette as a row of pixels, sRGB, with the names and locks of its colours."""
     name = source.key[len(PALETTE) :]
-    resource = palettes().get(name)
-    if resource is None:
+    given = palettes().get(name)
+    if given is None:
         raise LimnerError(
             "missing-input", f"The palette '{name}' is gone.", "Choose another one and run again."
         )
-    palette, colours, own = Palette(resource), bytearray(), Format("RGBA", "U16", SRGB)
-    for index in range(palette.colorsCountTotal()):
-        swatch = palette.colorSetEntryByIndex(index)
-        if swatch is not None and swatch.isValid():
-            colours += pixel_of(swatch.color(), own)
-        if index % 64 == 63:
-            yield None
+    if isinstance(given, Path):
+        _, codes, names = read_gimp_palette(given.read_text(encoding="utf-8"))
+        colours = b"".join(codes[n : n + 3][::-1] + b"\xff" for n in range(0, len(codes), 3))
+        own = Format("RGBA", "U8", SRGB)
+    else:
+        own = Format("RGBA", "U16", SRGB)
+        colours, names = yield from _read_swatches(Palette(given), own)
     if not colours:
         raise LimnerError(
             "empty-layer", f"The palette '{name}' is empty.", "Choose another one and run again."
         )
-    count = len(colours) // own.pixel_bytes
-    return Pixels(source.role, name, count, 1, own, [QByteArray(bytes(colours))])
+    attributes = palette_attributes(map(split_lock, names))
+    strips = [QByteArray(colours)]
+    return Pixels(source.role, name, len(names), 1, own, strips, attributes=attributes)
+
+
+def _read_swatches(
+    palette: Any, own: Format
+) -> Generator[Optional[int], None, Tuple[bytes, List[str]]]:
+    """The pixels of a palette's colours, and their names."""
+    colours, names = bytearray(), []
+    for index in range(palette.colorsCountTotal()):
+        swatch = palette.colorSetEntryByIndex(index)
+        if swatch is not None and swatch.isValid():
+            colours += pixel_of(swatch.color(), own)
+            names.append(swatch.name())
+        if index % 64 == 63:
+            yield None
+    return bytes(colours), names

@@ -1,21 +1,20 @@
 """Saves colours as a palette file, where Krita finds it or where the artist likes."""
 
 from pathlib import Path
-from typing import Any, Callable, Sequence
+from typing import Any, Callable
 
-from krita import Krita
-
+from .document import palette_folder
 from .ipc.errors import LimnerError
 from .job import Notice
 from .qt import QFileDialog
-from .swatches import Swatch, gimp_palette
+from .swatches import Swatches, gimp_palette
 
 SUFFIX = "gpl"
 
 
 def ask(parent: Any, name: str, chosen: Callable[[Path], None]) -> None:
     """Asks for a file; begins where Krita keeps its own. name: of the palette."""
-    folder = _folder()
+    folder = palette_folder()
     start = folder if folder.is_dir() else Path.home()
     clean = "".join(letter if letter.isalnum() or letter in " -_()" else "_" for letter in name)
     dialog = QFileDialog(parent, "Save palette", str(start), f"GIMP palette (*.{SUFFIX})")
@@ -28,10 +27,10 @@ def ask(parent: Any, name: str, chosen: Callable[[Path], None]) -> None:
     dialog.open()
 
 
-def write(file: Path, swatches: Sequence[Swatch], share: Sequence[float]) -> Notice:
-    """Writes the colours; says where they are, and when Krita knows them."""
+def write(file: Path, strip: Swatches, below: bool) -> Notice:
+    """Writes a row of the strip; says where it is, and when Krita knows it."""
     try:
-        file.write_text(gimp_palette(file.stem, swatches, share), encoding="utf-8")
+        file.write_text(gimp_palette(file.stem, strip, below), encoding="utf-8")
     except OSError as error:
         return Notice.of(
             LimnerError(
@@ -41,14 +40,8 @@ def write(file: Path, swatches: Sequence[Swatch], share: Sequence[float]) -> Not
             )
         )
     # Krita lets no script add a palette while it runs.
-    if file.parent.resolve() == _folder().resolve():
-        when = "Krita lists it among its palettes from its next start on."
+    if file.parent.resolve() == palette_folder().resolve():
+        when = "This docker lists it at once, Krita itself from its next start on."
     else:
         when = "Krita's Palette docker can import it."
     return Notice("result", f"Palette “{file.stem}” is saved. {when}")
-
-
-def _folder() -> Path:
-    """Where Krita looks for palettes when it starts."""
-    chosen = Krita.instance().readSetting("", "ResourceDirectory", "")
-    return Path(chosen or Krita.getAppDataLocation()) / "palettes"

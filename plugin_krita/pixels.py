@@ -4,7 +4,7 @@ Krita keeps whole-number RGB as BGRA and float RGB as RGBA.
 """
 
 import mmap
-from typing import Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from .ipc.planes import DEPTH_BYTES, Buffer, Plane
 
@@ -75,6 +75,7 @@ class Pixels(NamedTuple):
     """What was read of a layer.
 
     strips: from top to bottom, together the whole canvas. remarks: what the artist should know.
+    attributes: of the plane.
     """
 
     role: str
@@ -84,6 +85,7 @@ class Pixels(NamedTuple):
     format: Format
     strips: Sequence[Buffer]
     remarks: Tuple[str, ...] = ()
+    attributes: Mapping[str, Any] = {}
 
 
 class Drawn(NamedTuple):
@@ -133,6 +135,7 @@ def pack(pixels: Pixels, icc: Optional[bytes]) -> Plane:
         depth=DEPTHS[pixels.format.depth],
         data=data,
         icc=icc,
+        attributes=pixels.attributes,
     )
 
 

@@ -6,7 +6,7 @@ No Qt and no Krita in here.
 import struct
 from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 
-from .ipc.planes import Plane
+from .ipc.planes import LOCKED, Plane
 from .pixels import Format, Pixels
 from .profiles import WITHOUT_FILE
 
@@ -142,10 +142,30 @@ def widths(shares: Sequence[float], total: int, least: int) -> List[int]:
     return [right - left for left, right in zip(edges, edges[1:])]
 
 
-def gimp_palette(title: str, swatches: Sequence[Swatch], share: Sequence[float]) -> str:
-    """The text of a .gpl file, which Krita, GIMP and others read."""
-    lines = ["GIMP Palette", f"Name: {' '.join(title.split())}", f"Columns: {len(swatches)}", "#"]
-    for swatch, part in zip(swatches, share):
-        red, green, blue = bytes.fromhex(swatch.code[1:])
-        lines.append(f"{red:3d} {green:3d} {blue:3d}\t{swatch.code} {part:.0%}")
+def gimp_palette(title: str, strip: Swatches, below: bool) -> str:
+    """The text of a .gpl file, which Krita, GIMP and others read.
+
+    below: whether its colours are those that the main ones become. Locked colours stay locked.
+    """
+    count = len(strip.source)
+    lines = ["GIMP Palette", f"Name: {' '.join(title.split())}", f"Columns: {count}", "#"]
+    for number, share in enumerate(strip.share):
+        code = (strip.becomes(number) if below else strip.source[number]).code
+        red, green, blue = bytes.fromhex(code[1:])
+        lock = f" {LOCKED}" if strip.is_locked(number) else ""
+        lines.append(f"{red:3d} {green:3d} {blue:3d}\t{code} {share:.0%}{lock}")
     return "\n".join(lines) + "\n"
+
+
+def read_gimp_palette(text: str) -> Tuple[str, bytes, List[str]]:
+    """The name of a .gpl file's palette, its colours (RGB, 8 bit) and their names.
+
+    Raises ValueError where it is none.
+    """
+    head, *lines = text.splitlines() or [""]
+    colours = [line.split(None, 3) for line in lines if line.strip()[:1].isdigit()]
+    if head.strip() != "GIMP Palette" or not colours:
+        raise ValueError("no palette")
+    titles = [line[5:].strip() for line in lines if line.startswith("Name:")]
+    codes = bytes(int(code) for colour in colours for code in colour[:3])
+    return "".join(titles[:1]), codes, ["".join(colour[3:]) for colour in colours]

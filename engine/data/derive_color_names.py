@@ -58,16 +58,15 @@ def _read(file: Path) -> tuple[Array, list[str], Array]:
 
 
 def _names_of_terms(terms: list[str], counts: Array) -> Array:
-    """1 where a term counts for a name (terms x names).
+    """How much an answer of a term counts for each name (terms x names), 1 in all.
 
-    A compound counts for its head noun, which comes last ("navyblue"); any other term for the name
-    that is most usual for the colours that it is used for.
+    A compound counts for its head noun, which comes last ("navyblue"); any other term for all names
+    as usual as they are for the colours that it is used for.
     """
     heads = np.array([[term.endswith(name) for name in NAMES] for term in terms], np.float64)
     named = counts @ heads
     usual = (counts / counts.sum(axis=0)).T @ (named / named.sum(axis=1, keepdims=True))
-    nearest = np.eye(len(NAMES))[usual.argmax(axis=1)]
-    weights: Array = np.where(heads.any(axis=1, keepdims=True), heads, nearest)
+    weights: Array = np.where(heads.any(axis=1, keepdims=True), heads, usual)
     return weights
 
 

@@ -73,8 +73,8 @@ def named_targets(source: Floats, protection: Protection = NOTHING) -> Floats:
     source's three most probable and more probable than 0.15 (Xue 2024, section 4.4).
 
     Where neutrals are protected, none moves to a prototype of black, grey or white, as those are
-    tints, no two take the same prototype, and none becomes duller, or more than twice as vivid: a
-    pale colour made vivid shows every grain of its picture.
+    tints, no two take the same prototype while there are enough, and none becomes duller, or more
+    than twice as vivid: a pale colour made vivid shows every grain of its picture.
     """
     known = prototypes()
     colors = naming_colors(source)
@@ -84,23 +84,25 @@ def named_targets(source: Floats, protection: Protection = NOTHING) -> Floats:
     distance = _distances(colors, admitted[:, known.name], known.rgb)
     if not protection.neutrals:
         return srgb_to_lab(known.rgb[distance.argmin(axis=1)].T)[1:].T
-    chosen = linear_sum_assignment(distance)[1]
+    rounds = 1 + len(source) // len(known.rgb)
+    chosen = linear_sum_assignment(np.tile(distance, rounds))[1] % len(known.rgb)
     target = srgb_to_lab(known.rgb[chosen].T)[1:].T
     return _with_chroma(target, np.clip(_chroma(target), _chroma(source), 2 * _chroma(source)))
 
 
-def palette_targets(source: Floats, palette: Floats) -> Floats:
+def palette_targets(source: Floats, palette: Floats, locked: Bools | None = None) -> Floats:
     """The colour of a palette that each main colour moves to, float32 k x 2 (a, b).
 
     source: k x 2 (a, b). palette: N x 3, sRGB-encoded. The nearest of those that may have the same
     name, both seen at one lightness; where none has a fitting name, all are candidates. Main
-    colours that take the same one stay apart, by no more than they were and by at most _APART.
+    colours that take the same one stay a little apart, unless it is locked (N, or None for none).
     """
     candidates = _as_prototypes(palette)
     colors = naming_colors(source)
     admitted = _admitted(name_probabilities(colors))
     chosen = _distances(colors, admitted[:, candidates.name], candidates.rgb).argmin(axis=1)
-    return kept_apart(source, srgb_to_lab(palette[chosen].T)[1:].T, chosen, np.ones(len(source)))
+    target = srgb_to_lab(palette[chosen].T)[1:].T
+    return kept_apart(source, target, chosen, np.ones(len(source)), locked)
 
 
 def kept_apart(
@@ -108,13 +110,15 @@ def kept_apart(
     target: Floats,
     chosen: npt.NDArray[np.intp],
     share: npt.NDArray[np.floating],
+    locked: Bools | None = None,
 ) -> Floats:
     """Targets (k x 2) of main colours, those with the same number in `chosen` a little apart.
 
     By no more than the sources are from their mean, weighted by share, and by at most _APART.
+    locked: by number, which targets are taken exactly; None for none.
     """
     apart = target.copy()
-    for taken in np.unique(chosen):
+    for taken in np.unique(chosen if locked is None else chosen[~locked[chosen]]):
         own = chosen == taken
         mean = np.average(source[own], axis=0, weights=np.maximum(share[own], 1e-6))
         off = (source[own] - mean).astype(np.float32)

@@ -29,20 +29,20 @@ ACT_OPAQUE = 0xFFFF
 
 
 def read_ase(data: bytes) -> tuple[str, list[Swatch]]:
-    """The first group's name and the colours of all groups, in order."""
+    """The colours of all groups, in order, and the group's name where there is but one."""
     magic, _, blocks = struct.unpack_from(">4s2I", data)
     if magic != b"ASEF":
         raise BadPaletteError("it does not begin with 'ASEF'")
-    title, swatches, at = "", [], 12
+    groups, swatches, at = [], [], 12
     for _ in range(blocks):
         kind, size = struct.unpack_from(">HI", data, at)
         block, at = data[at + 6 : at + 6 + size], at + 6 + size
         if kind == ASE_GROUP:
-            title = title or _ase_name(block)[0]
+            groups.append(_ase_name(block)[0])
         elif kind == ASE_COLOR:
             name, rest = _ase_name(block)
             swatches.append(Swatch(_ase_color(rest), name))
-    return title, swatches
+    return groups[0] if len(groups) == 1 else "", swatches
 
 
 def _ase_name(block: bytes) -> tuple[str, bytes]:

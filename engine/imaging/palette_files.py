@@ -33,11 +33,10 @@ from engine.imaging.palette_text import (
 from engine.imaging.palettes import MOST_SWATCHES, Palette
 from engine.imaging.raster import LARGEST, PixelFormat, codes_of, decode, encode
 from ipc.errors import LimnerError
-from ipc.planes import Plane
+from ipc.planes import LOCKED, Plane, palette_attributes, split_lock
 
 MOST_BYTES = 1 << 24
 MOST_TEXT_BYTES = 1 << 20
-LOCKED = "[locked]"
 NAME_LENGTH = 250
 
 
@@ -75,17 +74,17 @@ def load(path: Path) -> Palette:
     """The palette in a file; of a picture, its opaque colours once each, in reading order.
 
     Raises LimnerError missing-file, or bad-file for a file that is damaged, without colours or with
-    more than 256 different ones.
+    more than 4096 different ones.
     """
     title, swatches = ("", _picture(path)) if is_picture(path) else _read(path)
     colors = np.array([swatch.rgb for swatch in swatches], np.float64).reshape(-1, 3)
     if not np.isfinite(colors).all() or np.abs(colors).max(initial=0) > LARGEST:
         raise _bad(path, "it has a colour whose numbers are none")
-    names = [_clean(swatch.name) for swatch in swatches]
+    named = [split_lock(_clean(swatch.name)) for swatch in swatches]
     palette = Palette(
         colors.astype(np.float32),
-        tuple(name.removesuffix(LOCKED).rstrip() for name in names),
-        tuple(name.endswith(LOCKED) for name in names),
+        tuple(name for name, _ in named),
+        tuple(locked for _, locked in named),
         name=_clean(title) or path.stem,
     )
     count = len(np.unique(palette.codes(), axis=0))
@@ -123,8 +122,6 @@ def save(path: Path, palette: Palette) -> None:
 def plane_of(palette: Palette, role: str) -> Plane:
     """The palette as a plane of N x 1 RGB pixels; names and locks, where any, are attributes."""
     codes = palette.codes()
-    attributes = {"names": list(palette.names)} if any(palette.names) else {}
-    locks = {"locked": list(palette.locked)} if any(palette.locked) else {}
     return Plane(
         role,
         palette.name,
@@ -133,7 +130,7 @@ def plane_of(palette: Palette, role: str) -> Plane:
         3,
         "u8",
         codes.tobytes(),
-        attributes={**attributes, **locks},
+        attributes=palette_attributes(zip(palette.names, palette.locked, strict=True)),
     )
 
 

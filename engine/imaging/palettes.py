@@ -17,7 +17,8 @@ Floats = npt.NDArray[np.floating]
 Bools = npt.NDArray[np.bool_]
 
 MOST_COLORS = 7
-MOST_SWATCHES = 256
+MOST_SWATCHES = 4096
+"""Editors come with palettes of some hundred colours; a photograph has many more than this."""
 
 _SAMPLES = 1 << 16
 _BINS = 16
@@ -119,7 +120,7 @@ def swatches(rgb: npt.NDArray[np.float32], alpha: npt.NDArray[np.float32] | None
 
     rgb: H x W x 3; alpha: H x W or None. Pixels with alpha of 50 % or more count, and colours that
     round to the same 8-bit code are one. Raises LimnerError bad-parameter where there is none, or
-    more than 256.
+    more than 4096.
     """
     shown = rgb.reshape(-1, 3) if alpha is None else rgb[alpha >= 0.5]
     codes = np.rint(shown * 255).astype(np.int32)

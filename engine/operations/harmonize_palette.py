@@ -88,7 +88,7 @@ def _recoloring(job: Job, known: Sample, main: SourcePalette, links: Links | Non
 def _targets(job: Job, known: Sample, source: Floats, protection: Protection) -> Floats:
     palette = pictures.given_palette(job)
     if palette is not None:
-        return palette_targets(source, palette)
+        return palette_targets(source, palette, pictures.locked_colors(job, palette))
     if job.params["method"] == "names" or not len(source):
         target = named_targets(source, protection)
     else:

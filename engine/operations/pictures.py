@@ -127,13 +127,15 @@ def given_palette(job: Job) -> Floats | None:
     return None if palette is None else swatches(palette.raster.rgb, palette.raster.alpha)
 
 
-def locked_colors(job: Job, count: int) -> Bools:
-    """Which of so many colours of the palette input are locked; none where it does not say."""
-    palette = job.input("palette")
-    locked = palette.attributes.get("locked") if palette is not None else None
-    if not isinstance(locked, list) or len(locked) != count:
-        return np.zeros(count, bool)
-    return np.array([mark is True for mark in locked])
+def locked_colors(job: Job, palette: Floats) -> Bools:
+    """Which colours that `given_palette` gave are locked, N; none where the input does not say."""
+    given = job.input("palette")
+    marks = given.attributes.get("locked") if given is not None else None
+    pixels = given.raster.rgb.reshape(-1, 3) if given is not None else np.zeros((0, 3), np.float32)
+    if not isinstance(marks, list) or len(marks) != len(pixels):
+        return np.zeros(len(palette), bool)
+    locked = np.rint(255 * pixels[[mark is True for mark in marks]])
+    return np.asarray((np.rint(255 * palette)[:, None] == locked).all(axis=2).any(axis=1))
 
 
 @dataclass(frozen=True)

@@ -115,8 +115,9 @@ def run(job: Job) -> Iterator[Layer]:
         subjects.append(_subject(job, n, pages[n]))
         job.inputs["image"][n].release()
     job.progress(_PREPARED, "group")
-    group, linking = _grouped(job, pages, subjects)
-    targets = [_target(job, group, *each) for each in zip(pages, links, linking, strict=True)]
+    group, locked, linking = _grouped(job, pages, subjects)
+    each_page = zip(pages, links, linking, strict=True)
+    targets = [_target(job, group, locked, *each) for each in each_page]
     tables = [page.table(target) for page, target in zip(pages, targets, strict=True)]
     job.progress(_PLANNED, "preview")
     job.preview(lambda: contact(pages, tables))
@@ -183,8 +184,8 @@ def _subject(job: Job, n: int, page: Page) -> Bools:
 
 def _grouped(
     job: Job, pages: Sequence[Page], subjects: Sequence[Bools]
-) -> tuple[Floats, list[Ints]]:
-    """The palette in common, m x 2 (a, b), and for each page the links of its main colours."""
+) -> tuple[Floats, Bools, list[Ints]]:
+    """The palette in common, m x 2 (a, b), which of it is locked, and the links of each page."""
     given, keep_names = pictures.given_palette(job), bool(job.params["keep-names"])
     group = np.zeros((0, 2), np.float32) if given is None else srgb_to_lab(given.T.copy())[1:].T
     linking = [np.full(len(page.ab), NOT_LINKED) for page in pages]
@@ -201,20 +202,30 @@ def _grouped(
         for links, main, own in zip(linking, mains, part, strict=True):
             found = linked(main, colors, keep_names, None if given is None else math.inf)
             links[own] = np.where(found == NOT_LINKED, NOT_LINKED, found + first)
-    if job.params["harmonize"] and len(group):
-        protection = Protection(neutrals=True, skin=False)
-        pure = named_targets(group, protection)
-        free = protection.freedom(group.T) * ~pictures.locked_colors(job, len(group))
-        group = group + free[:, None] * (pure - group)
-    return group, linking
+    locked = np.zeros(len(group), bool) if given is None else pictures.locked_colors(job, given)
+    if job.params["harmonize"]:
+        used = np.setdiff1d(np.concatenate(linking), [NOT_LINKED])
+        group[used] = _harmonized(group[used], locked[used])
+    return group, locked, linking
 
 
-def _target(job: Job, group: Floats, page: Page, links: Links | None, linking: Ints) -> Floats:
+def _harmonized(colors: Floats, locked: Bools) -> Floats:
+    """Colours (m x 2: a, b) as purer ones of their names; greys and locked ones as they are."""
+    protection = Protection(neutrals=True, skin=False)
+    free = protection.freedom(colors.T) * ~locked
+    harmonized: Floats = colors + free[:, None] * (named_targets(colors, protection) - colors)
+    return harmonized
+
+
+def _target(
+    job: Job, group: Floats, locked: Bools, page: Page, links: Links | None, linking: Ints
+) -> Floats:
     """What each main colour of a picture becomes, k x 2 (a, b)."""
     target, moves = page.ab.copy(), linking != NOT_LINKED
     if moves.any():
         chosen = linking[moves]
-        target[moves] = kept_apart(page.ab[moves], group[chosen], chosen, page.main.share[moves])
+        share = page.main.share[moves]
+        target[moves] = kept_apart(page.ab[moves], group[chosen], chosen, share, locked)
     strength = np.float32(float(job.params["strength"]) / 100)
     target = page.ab + strength * (target - page.ab)
     return target if links is None else np.where(links.fixed[:, None], links.target, target)

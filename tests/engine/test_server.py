@@ -254,6 +254,21 @@ def test_a_job_gives_the_same_bytes_as_in_process(engine: Engine) -> None:
     assert there.report.keys() == report.keys()
 
 
+def test_a_palettes_locks_reach_the_operation(engine: Engine) -> None:
+    rows = b"\xc8\x28\x3c" * SMALL + b"\xa0\x46\x50" * SMALL
+    picture = Plane("image", "red", SMALL, 2, 3, "u8", rows)
+
+    def made(**attributes: Any) -> bytes:
+        palette = Plane("palette", "one", 1, 1, 3, "u8", b"\x1e\x5a\xc8", attributes=attributes)
+        params = {"colors": 2, "keep-skin": False}
+        with engine.client() as client:
+            result = client.run("harmonize-palette", params, [picture, palette], (SMALL, 2))
+        return bytes(result.planes[0].data)
+
+    assert made(locked=[True]) != made()
+    assert made(locked=[False]) == made()
+
+
 def test_a_client_of_pyzmqs_can_talk_too(engine: Engine) -> None:
     _, frames = pack(JOB)
     with raw_work(engine) as raw:
@@ -437,6 +452,7 @@ def test_a_client_that_is_gone_has_its_jobs_cancelled(engine: Engine) -> None:
         ("bad-message", {"planes": [{**pack(JOB)[0][0], "width": -1}]}),
         ("bad-message", {"planes": [{**pack(JOB)[0][0], "depth": "u12"}]}),
         ("bad-message", {"planes": [{**pack(JOB)[0][0], "x": 1 << 40}]}),
+        ("bad-message", {"planes": [{**pack(JOB)[0][0], "attributes": [7]}]}),
         ("bad-message", {"params": None}),
         ("bad-message", {"canvas": [SMALL]}),
         ("bad-message", {"canvas": [0, SMALL]}),

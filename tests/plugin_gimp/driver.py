@@ -193,11 +193,14 @@ def effective_icc(image):
     return bytes(Gimp.Image.get_by_id(image).get_effective_color_profile().get_icc_profile())
 
 
-def palette(name, colours):
-    """A palette of 8-bit RGB colours."""
+def palette(name, colours, names=None):
+    """A palette of 8-bit RGB colours, which have numbers for names where they are given none."""
     made = Gimp.Palette.new(name)
     for number, (red, green, blue) in enumerate(colours):
-        made.add_entry(str(number), Gegl.Color.new(f"#{red:02x}{green:02x}{blue:02x}"))
+        made.add_entry(
+            names[number] if names else str(number),
+            Gegl.Color.new(f"#{red:02x}{green:02x}{blue:02x}"),
+        )
     return made.get_name()
 
 

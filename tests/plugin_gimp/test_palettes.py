@@ -54,11 +54,13 @@ def swatches(*planes):
 
 
 def links(pairs):
-    """Links as the engine takes them. pairs: hex codes; None where a colour is free."""
+    """Links as the engine takes them. pairs: hex codes or RGB; None where a colour is free."""
     rows = np.zeros((2, len(pairs), 4), np.float32)
     for place, (source, target) in enumerate(pairs):
-        for row, code in enumerate((source, target or source)):
-            rows[row, place, :3] = np.float32(list(bytes.fromhex(code[1:]))) / 255
+        for row, color in enumerate((source, target or source)):
+            is_code = isinstance(color, str)
+            rows[row, place, :3] = list(bytes.fromhex(color[1:])) if is_code else color
+            rows[row, place, :3] /= 255 if is_code else 1
         rows[:, place, 3] = 1, target is not None
     return Plane("links", "Links", len(pairs), 2, 4, "f32", rows.tobytes())
 
@@ -172,7 +174,11 @@ def test_a_palette_is_saved_and_cancel_leaves_nothing_else(gui, find, engine, sc
     before = gui("look", image=image)
     gui.begin("call", image=image, mode="INTERACTIVE", **RUN)
     window = gui.window(TITLE)
-    find(first["source"][0], first["target"][0])
+    keep(gui, find(first["source"][0], first["target"][0]))
+    find(first["source"][0], first["source"][0])
+    held = [(code, code if n == 0 else None) for n, code in enumerate(first["source"])]
+    first = swatches(sent, links(held))
+    find(first["source"][1], first["target"][1])
     gui.type("windowactivate", "--sync", window, "key", "alt+v", "sleep", 1)
     screenshot("palette-saved")
     gui.type("key", "Escape")
@@ -180,6 +186,7 @@ def test_a_palette_is_saved_and_cancel_leaves_nothing_else(gui, find, engine, sc
     assert gui("look", image=image) == before
     assert not engine.status()["jobs"]
     wanted = [(f"was {a}", b) for a, b in zip(first["source"], first["target"], strict=True)]
+    wanted[0] = f"was {first['source'][0]} [locked]", first["source"][0]
     assert gui("entries", name=f"Photograph ({TITLE})") == wanted
 
 
@@ -221,7 +228,23 @@ def test_a_script_gives_links(console):
     assert same(console("look", image=image)["layers"][0], result)
 
 
-@pytest.mark.parametrize("words", ["#8090c0>blue", "#8090c0,", "8090c0", "#8090c0>#1>#2"])
+def test_a_link_may_be_finer_than_codes_and_lie_outside_srgb(console):
+    rgb = np.linspace(0.2, 0.8, WIDTH * HEIGHT * 4, dtype=np.float32).reshape(HEIGHT, WIDTH, 4)
+    deep = {"precision": "FLOAT_NON_LINEAR", "encoding": "R'G'B'A float"}
+    picture = layer("Photograph", rgb)
+    image = console("make", canvas=(WIDTH, HEIGHT), layers=[picture], **deep)
+    sent = plane("image", picture, depth="f32", icc=console("effective_icc", image=image))
+    pairs = [((0.5, 0.5004, 0.5), (-0.25, 0.5, 1.3)), ("#808080", None)]
+    words = "color(srgb .5 0.5004 0.5)>COLOR(srgb -0.25  0.5 1.3 ), #808080"
+    assert console("call", image=image, arguments={"links": words}, **RUN) == ("success", "")
+    (result,) = expected(ID, [sent, links(pairs)], (WIDTH, HEIGHT))
+    assert console("look", image=image)["layers"][0]["data"] == bytes(result.data)
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["#8090c0>blue", "#8090c0,", "8090c0", "#8090c0>#1>#2", "color(srgb 1 2)", "color(srgb 1 2 .)"],
+)
 def test_links_that_make_no_sense_are_refused(console, words):
     image = console("make", canvas=(WIDTH, HEIGHT), layers=[photograph()], **U8)
     status, message = console("call", image=image, arguments={"links": words}, **RUN)

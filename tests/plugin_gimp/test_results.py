@@ -1,5 +1,7 @@
 """Results in the artist's image: where they go, and that they are the engine's, to the bit."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -159,6 +161,25 @@ def test_a_palette_of_gimps_is_an_input(console, run):
     planes = [plane("image", picture, icc=icc), plane("palette", given, depth="f32")]
     (result,) = expected("harmonize-palette", planes, (64, 48))
     assert seen["layers"][0]["data"] == bytes(result.data)
+
+
+def test_locks_of_a_palette_of_gimps_reach_the_engine(console, run):
+    picture = layer("Photograph", photograph())
+    image = console("make", canvas=(64, 48), layers=[picture], **U8)
+    icc = console("effective_icc", image=image)
+    colours = np.array([[[200, 40, 60], [30, 90, 200]]], np.uint8)
+    marks = {"names": ["red [locked]", "blue [locked]"], "colours": colours[0].tolist()}
+    name = console("palette", name="Locked", **marks)
+    seen = run("harmonize-palette", image, "Photograph", palette=name)
+    given = layer("Locked", (colours / np.float32(255)).astype(np.float32))
+    free = plane("palette", given, depth="f32")
+    locked = replace(free, attributes={"locked": [True, True]})
+    made = [
+        expected("harmonize-palette", [plane("image", picture, icc=icc), palette], (64, 48))[0].data
+        for palette in (locked, free)
+    ]
+    assert seen["layers"][0]["data"] == bytes(made[0])
+    assert made[0] != made[1]
 
 
 def test_a_note_of_the_engine_is_said(console, run):

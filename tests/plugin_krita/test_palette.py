@@ -3,6 +3,7 @@
 import shutil
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,16 @@ from engine.job import Cache
 from engine.run import run_operation
 from ipc.planes import Plane
 from tests.plugin_krita.conftest import Krita
-from tests.plugin_krita.documents import SIZE, SRGB, bgra, names, new_document, plane, undo
+from tests.plugin_krita.documents import (
+    SIZE,
+    SRGB,
+    bgra,
+    expected,
+    names,
+    new_document,
+    plane,
+    undo,
+)
 
 pytestmark = [pytest.mark.editors, pytest.mark.timeout(900)]
 
@@ -236,7 +246,7 @@ def test_palettes_are_saved_where_krita_finds_them(krita: Krita) -> None:
 
     file = Path(krita.save_palette(0, ""))
     said = krita.wait(lambda state: "is saved" in state["notice"])["notice"]
-    assert "from its next start on" in said
+    assert "lists it at once, Krita itself from its next start on" in said
     lines = file.read_text().splitlines()
     assert lines[:2] == ["GIMP Palette", f"Name: {file.stem}"]
     assert [tuple(map(int, line.split()[:3])) for line in lines[4:]] == [
@@ -248,18 +258,54 @@ def test_palettes_are_saved_where_krita_finds_them(krita: Krita) -> None:
     assert [line.split()[3] for line in elsewhere.read_text().splitlines()[4:]] == source
 
 
-def test_a_saved_palette_is_one_of_kritas_after_its_next_start(
-    krita: Krita, running: list[Krita]
+def test_a_saved_palette_is_at_hand_at_once_and_krita_has_it_after_its_next_start(
+    krita: Krita, running: list[Krita], shots: Path
 ) -> None:
     open_picture(krita)
     krita.run()
-    target = krita.swatches()[1]
+    krita.swatch_menu(1, "Lock")
+    saved = krita.swatches()[1]
     name = Path(krita.save_palette(0, "next start.gpl")).stem
+    krita.wait(lambda state: "is saved" in state["notice"])
+    looks(krita, shots, "palette saved 300")
+    krita.choose("limner_input_palette", name)
+    krita.choose("limner_input_palette", "None")
     krita.close_all()
 
     running[0] = krita.again()
 
-    assert ["#{:02x}{:02x}{:02x}".format(*rgb) for rgb in running[0].palette(name)] == target
+    assert ["#{:02x}{:02x}{:02x}".format(*rgb) for rgb in running[0].palette(name)] == saved
+
+
+def test_locks_of_a_palette_reach_the_engine_from_its_file_and_from_krita(
+    krita: Krita, running: list[Krita]
+) -> None:
+    folder = krita.folder / "data/krita/palettes"
+    rows = "".join(f"{r} {g} {b}\tmine [locked]\n" for r, g, b in (COLOURS[0], COLOURS[2]))
+    (folder / "two.gpl").write_text(f"GIMP Palette\nName: Two\n#\n{rows}")
+    free = plane("palette", np.array([COLOURS[::2][:2]], np.uint8), None)
+    locked = replace(free, attributes={"locked": [True, True]})
+    wanted, unlocked = (
+        expected("harmonize-palette", plane("image", picture()), palette)[0]
+        for palette in (locked, free)
+    )
+    assert not np.array_equal(wanted, unlocked)
+
+    from_file = by_palette(krita, "Two")
+    krita.close_all()
+    running[0] = krita.again()
+
+    assert "Two" in running[0].palettes()
+    assert np.array_equal(from_file, wanted)
+    assert np.array_equal(by_palette(running[0], "Two"), wanted)
+
+
+def by_palette(krita: Krita, name: str) -> np.ndarray:
+    """The picture in the colours of a palette."""
+    open_picture(krita)
+    krita.choose("limner_input_palette", name)
+    krita.run()
+    return result(krita)
 
 
 def test_live_mode_follows_swatches_settings_and_palettes(krita: Krita, shots: Path) -> None:

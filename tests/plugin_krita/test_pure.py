@@ -351,7 +351,7 @@ def test_widths_fill_the_strip_and_stay_wide_enough(
 def test_a_palette_file_is_one_that_others_read() -> None:
     strip = strip_of([(1, 0, 0), (0, 0.2, 0), (0, 0, 2)], [(0, 0, 0)] * 3)
 
-    text = swatches.gimp_palette("Sunset\nnew", strip.source, strip.share)
+    text = swatches.gimp_palette("Sunset\nnew", strip.locked(1), below=False)
 
     assert text.splitlines() == [
         "GIMP Palette",
@@ -359,6 +359,17 @@ def test_a_palette_file_is_one_that_others_read() -> None:
         "Columns: 3",
         "#",
         "255   0   0\t#ff0000 50%",
-        "  0  51   0\t#003300 30%",
+        "  0  51   0\t#003300 30% [locked]",
         "  0   0 255\t#0000ff 20%",
     ]
+    name, codes, names = swatches.read_gimp_palette(text)
+    assert (name, codes) == ("Sunset new", bytes([255, 0, 0, 0, 51, 0, 0, 0, 255]))
+    assert names == ["#ff0000 50%", "#003300 30% [locked]", "#0000ff 20%"]
+    becoming = swatches.gimp_palette("Sunset", strip.locked(1), below=True)
+    assert swatches.read_gimp_palette(becoming)[1] == bytes([0, 0, 0, 0, 51, 0, 0, 0, 0])
+
+
+@pytest.mark.parametrize("text", ["", "GIMP Palette\n#", "RIFF", "GIMP Palette\n1 2 300\n1 2 x"])
+def test_what_is_no_palette_file_is_told(text: str) -> None:
+    with pytest.raises(ValueError):
+        swatches.read_gimp_palette(text)

@@ -146,6 +146,24 @@ def test_colors_that_share_a_palettes_color_stay_a_little_apart():
     assert 0.1 < between < np.linalg.norm(source[1] - source[2]) + 0.01
 
 
+def test_colors_that_take_a_locked_color_take_it_exactly():
+    palette = np.float32([[0.8, 0.1, 0.1], [0.1, 0.1, 0.6]])
+    source = np.float32([[10, -40], [12, -42], [55, 35], [53, 36]])
+    target = palette_targets(source, palette, np.array([True, False]))
+    assert np.array_equal(target[2:], lab_of(palette[[0, 0]])[1:].T)
+    assert np.array_equal(target[:2], palette_targets(source, palette)[:2])
+    assert not np.array_equal(target[0], target[1])
+
+
+def test_more_colors_than_prototypes_share_them():
+    source = np.random.default_rng(0).uniform(-60, 60, (300, 2)).astype(np.float32)
+    target = named_targets(source, Protection())
+    chosen, taken = np.unique(np.arctan2(*target.T).round(3), return_counts=True)
+    assert target.shape == source.shape
+    assert len(chosen) > 60
+    assert taken.max() <= 6
+
+
 def test_a_main_color_of_the_same_name_is_preferred_to_a_nearer_one():
     orange_brown, blue = (0.55, 0.3, 0.05), (0.05, 0.1, 0.9)
     teal_blue = np.float32([[-20, -25]])

@@ -69,17 +69,18 @@ def test_prototypes_are_counted_named_and_saturated():
     assert np.array_equal(naming.name_probabilities(prototypes.rgb).argmax(axis=1), prototypes.name)
     chroma = np.hypot(*srgb_to_lab(prototypes.rgb.T)[1:])
     neutral = np.isin(prototypes.name, [naming.NAMES.index(n) for n in ("black", "grey", "white")])
-    assert chroma[~neutral].min() > 25
-    assert chroma[neutral].max() < 25
+    assert chroma[neutral].max() < 26 < chroma[~neutral].min()
 
 
-def test_compounds_count_for_their_head_noun_and_others_for_the_usual_name():
+def test_compounds_count_for_their_head_noun_and_others_as_names_are_usual():
     terms = ["blue", "green", "navyblue", "bluegreen", "teal"]
-    counts = np.array([[50, 10, 30, 5, 2], [10, 50, 0, 9, 20]], np.float64)
+    counts = np.array([[50, 10, 30, 10, 2], [10, 50, 0, 20, 18]], np.float64)
     weights = derive_color_names._names_of_terms(terms, counts)
-    names = [naming.NAMES[row.argmax()] for row in weights]
-    assert names == ["blue", "green", "blue", "green", "green"]
-    assert np.array_equal(weights.sum(axis=1), np.ones(5))
+    blue, green = (weights[:, naming.NAMES.index(name)] for name in ("blue", "green"))
+    assert blue[:4].tolist() == [1, 0, 1, 0]
+    assert green[:4].tolist() == [0, 1, 0, 1]
+    assert np.isclose(blue[4], 0.1 * 80 / 100 + 0.9 * 10 / 80)
+    assert np.allclose(weights.sum(axis=1), 1)
 
 
 def test_the_shipped_table_is_what_the_survey_gives(shared, tmp_path, monkeypatch):
@@ -98,4 +99,4 @@ def test_the_shipped_table_is_what_the_survey_gives(shared, tmp_path, monkeypatc
 def test_agreement_with_van_de_weijers_table(shared):
     with np.load(shared / "data/colour_data/w2c/w2c_32768.npz") as data:
         other = data["w2c"].reshape(32, 32, 32, 11).transpose(2, 1, 0, 3)
-    assert (table().argmax(axis=-1) == other.argmax(axis=-1)).mean() > 0.77
+    assert (table().argmax(axis=-1) == other.argmax(axis=-1)).mean() > 0.78

@@ -1,26 +1,30 @@
 """Palettes as files."""
 
 import io
+import os
 import struct
 import zipfile
+from pathlib import Path
 
 import imagecodecs
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import GimpPaletteFile, Image
 
 from engine.imaging.palette_files import FORMATS, load, read_palette, save, write_palette
 from engine.imaging.palettes import Palette
 from ipc.errors import LimnerError
-from ipc.planes import Plane
+from ipc.planes import LOCKED, Plane
 
 NAMED = (".aco", ".ase", ".css", ".gpl", ".kpl", ".txt")
 
 codes = st.lists(st.tuples(*[st.integers(0, 255)] * 3), min_size=1, max_size=256, unique=True)
 names = st.lists(
-    st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=20),
+    st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=20).filter(
+        lambda name: not name.endswith(LOCKED)
+    ),
     min_size=1,
     max_size=20,
     unique=True,
@@ -176,6 +180,20 @@ def test_swatch_exchange_models_and_groups(tmp_path):
     assert np.abs(read.codes().astype(int) - expected).max() <= 1
 
 
+def test_of_several_groups_none_gives_the_palette_its_name(tmp_path):
+    (tmp_path / "p.ase").write_bytes(
+        ase(
+            (0xC001, ase_text("blues")),
+            (0x0001, ase_text("one") + struct.pack(">4s3fH", b"RGB ", 0, 0, 1, 0)),
+            (0xC002, b""),
+            (0xC001, ase_text("reds")),
+            (0xC002, b""),
+        )
+    )
+
+    assert load(tmp_path / "p.ase").name == "p"
+
+
 def test_photoshop_swatches_of_every_model_without_and_with_names(tmp_path):
     models = [
         (0, 65535, 257 * 20, 0, 0),
@@ -283,8 +301,8 @@ BOMB = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">]><ColorSet name="&a;"/>'
         ("p.gpl", b"GIMP Palette\n12 7\n", "0 to 255"),
         ("p.gpl", b"\xff\xfe\x00", "begin"),
         ("p.gpl", b"GIMP Palette\n" + b"#" * (1 << 20), "larger"),
-        ("p.gpl", b"GIMP Palette\n" + b"".join(b"%d 1 2\n%d 2 2\n" % (n, n) for n in range(200)),
-         "400 colours"),
+        ("p.gpl", b"GIMP Palette\n" + b"".join(b"%d %d 2\n" % divmod(n, 64) for n in range(5000)),
+         "5000 colours"),
         ("p.hex", b"aabbcc\nxyz\n", "six"),
         ("p.css", b"body { margin: 0 }", "0 colours"),
         ("p.ase", b"ASEX\0\1\0\0\0\0\0\1", "ASEF"),
@@ -343,6 +361,26 @@ def test_a_damaged_file_is_a_palette_or_a_bad_file(tmp_path_factory, ending, dat
         assert len(load(path).rgb)
     except LimnerError as error:
         assert error.code == "bad-file"
+
+
+INSTALLED = Path(os.environ.get("LIMNER_EDITORS", "/"), "usr/share")
+OF_EDITORS = sorted(
+    path
+    for editor in ("gimp/*", "inkscape", "krita")
+    for path in INSTALLED.glob(f"{editor}/palettes/*.*")
+    if path.suffix in FORMATS
+)
+
+
+@pytest.mark.skipif(not OF_EDITORS, reason="no editor with palettes is installed")
+def test_palettes_that_editors_come_with_are_read_as_pillow_reads_them():
+    for path in OF_EDITORS:
+        # Pillow takes no empty lines.
+        full = b"".join(line for line in path.read_bytes().splitlines(True) if line.strip())
+
+        expected = GimpPaletteFile.GimpPaletteFile.frombytes(full).palette
+
+        assert load(path).codes().tobytes() == expected, path
 
 
 def test_a_missing_file_is_said_to_be_missing(tmp_path):

@@ -111,8 +111,8 @@ def test_swatches_are_the_different_opaque_colors_in_order():
 
 @pytest.mark.parametrize("pixels", ["none", "photograph"])
 def test_what_is_no_palette_is_refused(pixels):
-    rgb = np.random.default_rng(0).random((40, 40, 3), dtype=np.float32)
-    alpha = np.zeros((40, 40), np.float32) if pixels == "none" else None
+    rgb = np.random.default_rng(0).random((80, 80, 3), dtype=np.float32)
+    alpha = np.zeros((80, 80), np.float32) if pixels == "none" else None
     with pytest.raises(LimnerError) as refused:
         palettes.swatches(rgb, alpha)
     assert refused.value.code == "bad-parameter"

@@ -156,29 +156,46 @@ def test_nothing_visible_at_all_comes_back():
 
 
 def test_a_locked_color_of_the_palette_is_not_harmonized():
-    palette = [(0.55, 0.6, 0.7), (0.6, 0.5, 0.4)]
+    given = {"palette": [(0.55, 0.6, 0.7), (0.6, 0.5, 0.4)], "keep_names": False}
 
     def group(**marks):
-        _, swatches = run(scene(0), scene(1), palette=palette, harmonize=True, **marks)
+        _, swatches = run(scene(0), scene(1), **given, harmonize=True, **marks)
         return swatches[0].metadata["group"]
 
-    plain = run(scene(0), scene(1), palette=palette)[1][0].metadata["group"]
+    plain = run(scene(0), scene(1), **given)[1][0].metadata["group"]
     free, locked = group(), group(locked=[True, False])
     assert free[0] != plain[0]
     assert locked == [plain[0], free[1]]
     assert group(locked=[True]) == group(locked="yes") == free
 
 
-@pytest.mark.parametrize("count", [1, 256])
-def test_palettes_of_any_size_are_taken(count):
+def test_a_locked_color_of_the_palette_is_taken_exactly():
+    red = np.float32([0.7, 0.2, 0.2])
+    page = np.concatenate([np.full((10, 20, 3), color, np.float32) for color in BLUES[:2]])
+    given = {"palette": [red, red], "keep_names": False, "subject": "together"}
+
+    def reached(**marks):
+        _, (swatches,) = run(page, **given, **marks)
+        return srgb_to_lab(swatches.pixels[1, :, :3].T.copy())[1:].T
+
+    wanted = srgb_to_lab(red[:, None])[1:].T
+    locked = reached(locked=[False, True])
+    assert len(locked) == 2
+    assert np.abs(locked - wanted).max() < 1e-3
+    assert np.ptp(reached(), axis=0).max() > 0.5
+
+
+@pytest.mark.parametrize("harmonize", [True, False])
+@pytest.mark.parametrize("count", [1, 256, 4096])
+def test_palettes_of_any_size_are_taken(count, harmonize):
     palette = np.random.default_rng(0).random((count, 3))
-    after, _ = run(scene(0), scene(1), palette=palette, keep_names=False)
+    after, _ = run(scene(0), scene(1), palette=palette, keep_names=False, harmonize=harmonize)
     assert all(np.isfinite(layer.pixels).all() for layer in after)
 
 
 def test_a_palette_of_too_many_colours_and_links_of_one_row_are_refused():
     for wrong in (
-        {"palette": np.random.default_rng(0).random((300, 3))},
+        {"palette": np.random.default_rng(0).random((5000, 3))},
         {"links": [np.ones((1, 3, 4))] * 2},
     ):
         with pytest.raises(LimnerError) as refused:
