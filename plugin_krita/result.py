@@ -159,10 +159,11 @@ def place(
     state.made.append(made)
     # Krita's layer list knows a new layer only after the event loop's next turn.
     yield None
-    if prepared.layers > 1:
-        yield from repaint(document, prepared.unseen)
     document.setActiveNode(active)
     yield None
+    if prepared.layers > 1:
+        yield from repaint(document, prepared.unseen)
+        yield None
     return set_mode, steps
 
 
