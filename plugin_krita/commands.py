@@ -90,6 +90,7 @@ def remove_together(document: Any, nodes: List[Any]) -> Generator[Optional[int],
     active = document.activeNode()
     if (yield from activate(document, nodes[0])):
         _select(document, nodes)
+        yield None
         view = Krita.instance().activeWindow().activeView()
         if _keys(view.selectedNodes()) == _keys(nodes):
             Krita.instance().action("remove_layer").trigger()
