@@ -33,6 +33,9 @@ MATRIX_THREADS = {"OPENBLAS_NUM_THREADS": "1"}
 """Environment for numpy's matrix products, to be set before numpy is loaded: ours are small, and
 threads that wait for each other made painting take several times as long on a busy computer."""
 
+NICENESS = 10
+"""How much nicer than the front the worker is, where priorities are counted so."""
+
 
 def device() -> str:
     """What networks run on as far as drivers and $LIMNER_DEVICE tell: cuda, mps or cpu."""
@@ -52,6 +55,14 @@ def threads() -> int:
     if sys.platform == "linux":
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def give_way() -> None:
+    """Has other programs go first from now on: an artist draws in an editor while a job runs."""
+    if sys.platform == "win32":
+        psutil.Process().nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
+    else:
+        os.nice(NICENESS)
 
 
 def memory_budget() -> int:

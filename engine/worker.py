@@ -163,6 +163,7 @@ def _end_with_front() -> None:
 def main() -> None:
     """Works until the front ends."""
     faulthandler.enable()
+    machine.give_way()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Control-C is for the front to hear
     desk = Desk(**json.loads(sys.stdin.buffer.readline()))
     threading.Thread(target=_end_with_front, name="front-watch", daemon=True).start()

@@ -235,14 +235,13 @@ class DocumentState:
         """What the input is bound to now, in words."""
         key = self.binding(entry.role)
         if key == AUTOMATIC:
-            found = self._automatic(entry)
-            if found is None or found == SELECTION:
-                return "None" if found is None else "Selection"
-            keys = self.pictures() if entry is self.operation.primary else []
+            keys = self._keys(entry)
+            if not keys or keys == [SELECTION]:
+                return "Selection" if keys else "None"
             if len(keys) > 1:
                 names = [node_of(self.document, key).name() for key in keys]
                 return f"{len(keys)} layers: {', '.join(names)}"
-            return f"{self._name(entry, node_of(self.document, found))} (automatic)"
+            return f"{self._name(entry, node_of(self.document, keys[0]))} (automatic)"
         if key == NOTHING:
             return "None"
         if key.startswith(PALETTE):

@@ -28,13 +28,19 @@ def activate(document: Any, node: Any) -> Generator[Optional[int], None, bool]:
     """
     for _ in range(LOOKS):
         yield from wait_for_return(document)
-        document.setActiveNode(node)
+        _activate(document, node)
         yield None
         yield from documents.wait_until_idle(document)
         if _is_active(document, node):
             return True
         yield LOOK
     return False
+
+
+def _activate(document: Any, node: Any) -> None:
+    """Makes the node the active one; Krita takes milliseconds for it, also where it is that."""
+    if not _is_active(document, node):
+        document.setActiveNode(node)
 
 
 def _is_active(document: Any, node: Any) -> bool:
@@ -55,6 +61,7 @@ def repaint(document: Any, nodes: List[Any]) -> Generator[Optional[int], None, N
             # Krita's command would wait for what is under way, in the main thread.
             if (yield from activate(document, node)):
                 yield from _toggle_twice(document, node)
+                yield None
     finally:
         if documents.is_open(document):
             _activate_again(document, active)
@@ -83,6 +90,7 @@ def remove_together(document: Any, nodes: List[Any]) -> Generator[Optional[int],
     active = document.activeNode()
     if (yield from activate(document, nodes[0])):
         _select(document, nodes)
+        yield None
         view = Krita.instance().activeWindow().activeView()
         if _keys(view.selectedNodes()) == _keys(nodes):
             Krita.instance().action("remove_layer").trigger()
@@ -141,4 +149,4 @@ def _left(document: Any, nodes: List[Any]) -> List[Any]:
 
 def _activate_again(document: Any, node: Any) -> None:
     if node is not None and _left(document, [node]):
-        document.setActiveNode(node)
+        _activate(document, node)

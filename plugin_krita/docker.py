@@ -312,6 +312,7 @@ class _Notice(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
+        self._shown: Optional[Notice] = None
         self._strip = QFrame()
         self._strip.setFixedWidth(STRIP)
         self._text = _text("limner_notice")
@@ -324,7 +325,9 @@ class _Notice(QWidget):
     def show_notice(self, notice: Optional[Notice]) -> None:
         """Shows a notice, or nothing."""
         self.setVisible(notice is not None)
-        if notice is not None:
+        if notice is not None and notice != self._shown:
+            # Qt takes milliseconds for a style sheet.
+            self._shown = notice
             self._text.setText(notice.text)
             self._strip.setStyleSheet(f"background: {COLOURS[notice.kind]};")
 

@@ -67,13 +67,14 @@ def node_of(document: Any, key: str) -> Any:
     return document.nodeByUniqueID(QUuid(key)) if key.startswith("{") else None
 
 
-def layers(document: Any, colorize_masks: bool = False) -> List[Tuple[int, Any]]:
-    """All layers from top to bottom, as the layer list shows them, each with its depth."""
-    return [
-        (depth, node)
-        for depth, node in _below(document.rootNode(), 0)
-        if colorize_masks or not has_strokes(node)
-    ]
+def layers(document: Any, colorize_masks: bool = False) -> Iterator[Tuple[int, Any]]:
+    """All layers from top to bottom, as the layer list shows them, each with its depth.
+
+    There may be hundreds, and Krita gives each anew: it looks no further than it is asked to.
+    """
+    for depth, node in _below(document.rootNode(), 0):
+        if colorize_masks or node.type() in LAYER_TYPES:
+            yield depth, node
 
 
 def selected(document: Any) -> List[Any]:

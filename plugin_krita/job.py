@@ -219,6 +219,7 @@ class Job(QObject):
             kept = kept or edited
         steps = yield from result.make_room(state, operation, self._pictures[0])
         self._begin_to_write()
+        yield None
         selected = documents.selected(state.document)
         steps += yield from result.remove(state, replaced)
         remarks = []

@@ -7,7 +7,7 @@ from krita import Krita
 
 from . import document as documents
 from .bindings import DocumentState, Made, Variant
-from .commands import LOOK, LOOKS, remove_together, repaint, wait_for_return
+from .commands import LOOK, LOOKS, activate, remove_together, repaint, wait_for_return
 from .document import key_of, node_of
 from .engine import Answer
 from .ipc.catalog import Operation
@@ -90,10 +90,9 @@ def make_room(
         # Where the line art is a group, the command leads through it, layer by layer.
         if (key_of(container.parentNode()), container.index()) != place:
             place = key_of(container.parentNode()), container.index()
-            yield from wait_for_return(document)
-            document.setActiveNode(container)
-            Krita.instance().action("move_layer_down").trigger()
-            steps += 1
+            if (yield from activate(document, container)):
+                Krita.instance().action("move_layer_down").trigger()
+                steps += 1
     container.remove()
     document.setActiveNode(active)
     raise LimnerError(
@@ -159,10 +158,11 @@ def place(
     state.made.append(made)
     # Krita's layer list knows a new layer only after the event loop's next turn.
     yield None
-    if prepared.layers > 1:
-        yield from repaint(document, prepared.unseen)
     document.setActiveNode(active)
     yield None
+    if prepared.layers > 1:
+        yield from repaint(document, prepared.unseen)
+        yield None
     return set_mode, steps
 
 

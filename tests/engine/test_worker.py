@@ -13,6 +13,7 @@ import psutil
 import pytest
 import zmq
 
+from engine import machine
 from engine.server import Doorkeeper
 from engine.supervisor import ROOT, USERNAME, Supervisor
 from ipc.client import pack
@@ -97,6 +98,13 @@ def test_what_is_sent_before_it_is_ready_is_done(front: Front) -> None:
     assert (result.type, result.header["job"]) == ("result", "one")
     (described,) = result.header["planes"]
     assert digest_of(result.frames[described["digest"]]) == described["digest"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="priorities are counted on POSIX only")
+def test_an_editor_goes_before_it(front: Front) -> None:
+    front.next("ready")
+
+    assert psutil.Process(front.worker.pid).nice() == min(19, os.nice(0) + machine.NICENESS)
 
 
 def test_frames_stay_for_the_next_job(front: Front) -> None:

@@ -315,6 +315,23 @@ def test_the_dice_draws_another_seed(krita: Krita) -> None:
     assert len(drawn) > 1
 
 
+def test_krita_gets_a_turn_after_each_of_its_own_commands(krita: Krita) -> None:
+    open_ink(krita)
+    choose_paint(krita)
+    krita.start_counting()
+    for _ in range(2):
+        krita.run()
+    pick(krita, 1)
+    assert krita.click("limner_keep")
+    krita.wait_until(lambda: len(painted(krita)) == 1)
+    krita.wait_until(krita.is_idle)
+
+    slices = krita.stop_counting()
+
+    assert {"addChildNode", "remove", "setActiveNode", "trigger"} <= set().union(*slices)
+    assert [calls for calls in slices if len(calls) > 1] == []
+
+
 def test_the_main_thread_is_not_held_up_by_variants(
     krita: Krita, record_testsuite_property: Callable[[str, object], None]
 ) -> None:

@@ -1,5 +1,6 @@
 """What a test can do in Krita. Layers are named by their path, as in "Flat colours/Flats"."""
 
+import sys
 import time
 from pathlib import Path
 
@@ -33,6 +34,8 @@ else:
         QWidget,
     )
 
+SLOW = ("addChildNode", "remove", "setActiveNode", "trigger", "refreshProjection", "waitForDone")
+"""Calls that keep Krita busy for milliseconds, and make it catch up before its next turn."""
 ERRORS = []
 USED_STEPS = []
 MASKS = ("selectionmask", "transparencymask", "colorizemask")
@@ -649,6 +652,48 @@ def _clocks():
     except OSError:
         waited = 0.0
     return time.perf_counter(), waited
+
+
+class Calls:
+    """Krita's slow calls in each slice of the docker's own work that makes any."""
+
+    running = None
+
+    def __init__(self):
+        self.slices, self._step = [], turns.Turns._step
+        turns.Turns._step = self._counted(self._step)
+        USED_STEPS.append(turns.Turns._step)
+
+    def stop(self):
+        turns.Turns._step = self._step
+
+    def _counted(self, step):
+        def counted(own):
+            calls = []
+
+            def note(_, event, function):
+                name = getattr(function, "__name__", "")
+                owner = getattr(function, "__self__", None)
+                if event == "c_call" and name in SLOW and type(owner).__module__ != "builtins":
+                    calls.append(name)
+
+            sys.setprofile(note)
+            try:
+                step(own)
+            finally:
+                sys.setprofile(None)
+                self.slices += [calls] if calls else []
+
+        return counted
+
+
+def start_counting():
+    Calls.running = Calls()
+
+
+def stop_counting():
+    Calls.running.stop()
+    return Calls.running.slices
 
 
 def start_stopwatch():
