@@ -22,7 +22,7 @@ Bools = npt.NDArray[np.bool_]
 PREVIEW_SIDE = 512
 """Pixels of a preview's longer side, at most."""
 
-_MOST_LINKS = 32
+_MOST_LINKS = 256
 
 
 @dataclass(frozen=True)
