@@ -30,6 +30,8 @@ COMPOSITE_TEXTS = {"image": "Active layer and below", "mask": "Selection, else t
 SET_TEXT = "Selected layers"
 """The same of the primary input of operations on a set of pictures."""
 BELOW = "{} and below"
+COMMON = "common"
+"""In place of a layer's id: the palette that the pictures of a set have in common."""
 
 
 class Made(NamedTuple):
@@ -61,7 +63,8 @@ class Variant(NamedTuple):
 class DocumentState:
     """The settings of one document; they travel with it in an annotation.
 
-    swatches: by operation and primary layer, what the last run gave and the artist made of it.
+    swatches: by operation and primary layer, or COMMON, what the last run gave and the artist made
+    of it.
     variants: of the last run, where it had several; they are forgotten with the document.
     """
 
@@ -154,14 +157,15 @@ class DocumentState:
         return self.bindings.get(self.operation.id, {}).get(role, AUTOMATIC)
 
     def bind(self, role: str, key: str) -> None:
-        """Binds an input."""
+        """Binds an input; with another palette, the one in common begins afresh."""
         self.bindings.setdefault(self.operation.id, {})[role] = key
+        if self.operation.input(role).kind == "palette":
+            self._strips().pop(COMMON, None)
 
     @property
     def strip(self) -> Optional[Swatches]:
         """The operation's swatches for the picture that is its primary input, or for `strip_of`."""
-        key = self.strip_of
-        return self._strips()[key] if key else None
+        return self.swatches_of(self.strip_of)
 
     @property
     def strip_of(self) -> str:
@@ -169,6 +173,15 @@ class DocumentState:
         keys = [key for key, _ in self.palettes()]
         wanted = (self._strip_of, self._last_primary, *keys)
         return next((key for key in wanted if key in keys), "")
+
+    @property
+    def common(self) -> Optional[Swatches]:
+        """The swatches of the palette in common, where pictures of the set have some."""
+        return self.swatches_of(COMMON) if self.palettes() else None
+
+    def swatches_of(self, key: str) -> Optional[Swatches]:
+        """The operation's swatches for a picture, or for COMMON, as far as they are known."""
+        return self._strips().get(key)
 
     def look_at(self, key: str) -> None:
         """Has the swatches of that picture of a set be shown."""
@@ -180,22 +193,30 @@ class DocumentState:
         found = [(key, node_of(self.document, key)) for key in keys if key in self._strips()]
         return [(key, node.name()) for key, node in found if node is not None]
 
-    def set_strip(self, strip: Swatches) -> None:
-        """Takes what the artist made of them."""
-        self._strips()[self.strip_of] = strip
+    def set_strip(self, key: str, strip: Swatches) -> None:
+        """Takes what the artist made of the swatches of a picture, or of COMMON."""
+        self._strips()[key] = strip
 
     def links(self) -> List[Pixels]:
-        """Swatches of each picture as inputs, where the artist changed any and all are known."""
-        entry = self.operation.links
-        strips = [] if entry is None else [self._strips().get(key) for key in self.pictures()]
-        if not all(strips) or not any(strip.links for strip in strips):
-            return []
-        return [strip.pixels(entry.role) for strip in strips]
+        """Swatches as inputs, where the artist changed any."""
+        of_set, of_picture = self.operation.common_links, self.operation.links
+        strips = self._strips()
+        return [
+            strips[key].pixels(of_set.role if key == COMMON else of_picture.role)
+            for key in self._linked()
+        ]
 
     def sent(self) -> Dict[str, Dict[int, Swatch]]:
-        """What `links` has of the artist's choice, by layer."""
-        keys = self.pictures() if self.links() else []
-        return {key: dict(self._strips()[key].links) for key in keys}
+        """What `links` has of the artist's choice, by layer, or COMMON."""
+        return {key: dict(self._strips()[key].links) for key in self._linked()}
+
+    def _linked(self) -> List[str]:
+        """Whose swatches are sent: COMMON, and all pictures or none, where all are known."""
+        strips, keys = self._strips(), self.pictures()
+        found = [COMMON] if COMMON in strips and strips[COMMON].links else []
+        if all(key in strips for key in keys) and any(strips[key].links for key in keys):
+            found += keys
+        return found
 
     def note_swatches(
         self, operation: str, primary: str, answer: Swatches, sent: Dict[int, Swatch]

@@ -40,7 +40,7 @@ class Read:
 class Request(NamedTuple):
     """A job: what to run on which pixels.
 
-    links: swatches of each picture, where the artist changed any. own_mask: whether the mask is the
+    links: swatches, where the artist changed any. own_mask: whether the mask is the
     primary layer's own coverage. live: whether the result is for the docker's eyes, for now.
     """
 
@@ -59,7 +59,7 @@ class Answer(NamedTuple):
     notes: what the operation says. lines_mode: how the primary layer has to blend so that what lies
     under it is seen. pictures: of each variant, by number, where there are several. picture: of the
     whole, where the request was live and no preview is as good. swatches: main colours by number of
-    the picture, where the operation gives any.
+    the picture, None for those that a set has in common, where the operation gives any.
     """
 
     layers: List[Drawn]
@@ -68,7 +68,7 @@ class Answer(NamedTuple):
     lines_mode: str
     pictures: Dict[int, QImage]
     picture: Optional[QImage]
-    swatches: Dict[int, Swatches]
+    swatches: Dict[Optional[int], Swatches]
 
     def of(self, picture: int) -> "Answer":
         """What came of one picture of a set."""
@@ -187,7 +187,12 @@ class Engine(QObject):
             picture = thumbnails.of_first(first, lines, mode)
         if request.live and read.before is None and len(pages) == 1:
             read.before = thumbnails.of_first([], lines, "normal")
-        swatches = {_of(p): Swatches.of_plane(p) for p in result.planes if _is_palette(p)}
+        common = [output.role for output in request.operation.outputs if output.common]
+        swatches = {
+            None if p.role in common else _of(p): Swatches.of_plane(p)
+            for p in result.planes
+            if _is_palette(p)
+        }
         self._say("")
         said = _notes(drawn, pages)
         return Answer(layers, result.report, said, mode, pictures, picture, swatches)

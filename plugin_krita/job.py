@@ -6,7 +6,7 @@ from typing import Generator, List, NamedTuple, Optional
 
 from . import commands, masks, result
 from . import document as documents
-from .bindings import DocumentState
+from .bindings import COMMON, DocumentState
 from .document import SELECTION, Source
 from .engine import Answer, Engine, Read, Request
 from .ipc.errors import LimnerError
@@ -169,8 +169,8 @@ class Job(QObject):
             return
         self.answer = answer
         for number, swatches in answer.swatches.items():
-            layer, operation = self._pictures[number], self._operation.id
-            self._state.note_swatches(operation, layer, swatches, self._sent.get(layer, {}))
+            key = COMMON if number is None else self._pictures[number]
+            self._state.note_swatches(self._operation.id, key, swatches, self._sent.get(key, {}))
         if self.live:
             seconds = time.monotonic() - self._begun
             words = [f"Live, {seconds:.1f} s. Apply puts it into the picture.", *answer.notes]

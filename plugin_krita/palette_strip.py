@@ -40,22 +40,26 @@ class PaletteStrip(QWidget):
 
     def __init__(
         self,
+        name: str,
         changed: Changed,
         save: Callable[[bool], None],
         foreground: Callable[[], Optional[Swatch]],
     ) -> None:
-        """below: whether what the colours become is meant. foreground: the painting colour."""
+        """name: of its widgets. below: whether what the colours become is meant.
+
+        foreground: the painting colour.
+        """
         super().__init__()
-        self._pairs = pairs = _Pairs(changed, foreground)
+        self._pairs = pairs = _Pairs(name, changed, foreground)
         pairs.moved = self._show_buttons
-        self._lock = _button("lock", "Locks the colour: it stays as it is (L).", LOCKED)
+        self._lock = _button(f"lock_{name}", "Locks the colour: it stays as it is (L).", LOCKED)
         self._lock.setCheckable(True)
         self._lock.clicked.connect(pairs.toggle_lock)
-        self._free = _button("free", "Has Limner choose the colour (Delete).", "edit-undo")
+        self._free = _button(f"free_{name}", "Has Limner choose the colour (Delete).", "edit-undo")
         self._free.clicked.connect(pairs.free)
-        self._reset = _button("reset_palette", "Has Limner choose every colour.", "", "Reset all")
+        self._reset = _button(f"reset_{name}", "Has Limner choose every colour.", "", "Reset all")
         self._reset.clicked.connect(pairs.reset)
-        keep = _button("save_palette", "Saves a row as a palette file.", "", "Save palette")
+        keep = _button(f"save_{name}", "Saves a row as a palette file.", "", "Save palette")
         keep.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QMenu(keep)
         for text, below in (("New colours…", True), ("Colours as they were…", False)):
@@ -114,7 +118,9 @@ class PictureBox(QComboBox):
 class _Pairs(QWidget):
     """The swatches themselves. current: number of the pair that keys and buttons are about."""
 
-    def __init__(self, changed: Changed, foreground: Callable[[], Optional[Swatch]]) -> None:
+    def __init__(
+        self, name: str, changed: Changed, foreground: Callable[[], Optional[Swatch]]
+    ) -> None:
         super().__init__()
         self._changed, self._foreground = changed, foreground
         self.moved: Callable[[], None] = lambda: None
@@ -123,7 +129,7 @@ class _Pairs(QWidget):
         self._pressed: Optional[Tuple[bool, int]] = None
         self._from: Any = None
         self._over: Optional[int] = None
-        self.setObjectName("limner_swatches")
+        self.setObjectName(f"limner_{name}")
         self.setAccessibleName("Palette: colours as they were above, what they become below")
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setFixedHeight(ABOVE + BELOW + 2 * FRAME)

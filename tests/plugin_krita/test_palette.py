@@ -148,7 +148,7 @@ def test_what_the_artist_chooses_is_in_the_next_result(krita: Krita, shots: Path
     assert target[2] == source[2]
     looks(krita, shots, "strip edited 300")
 
-    assert krita.click("limner_reset_palette")
+    assert krita.click("limner_reset_swatches")
     assert not any(krita.swatches()[2])
     krita.run()
     assert np.array_equal(result(krita), before)
@@ -189,7 +189,7 @@ def test_keys_and_menu_do_all_that_the_mouse_does(krita: Krita) -> None:
     assert krita.swatches()[1][1] == "#ff0000"
     krita.end_colours(False)
     assert krita.swatches()[1][1] == WIDE
-    assert krita.click("limner_lock")
+    assert krita.click("limner_lock_swatches")
     assert krita.swatches()[2][1] == "locked"
     krita.swatch_menu(1, "Unlock")
     assert krita.swatches()[1] == automatic

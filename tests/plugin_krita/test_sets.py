@@ -58,11 +58,14 @@ def from_engine(
     *layers: str,
     mask: np.ndarray | None = None,
     links: Sequence[np.ndarray] = (),
+    common: np.ndarray | None = None,
     **params: object,
 ) -> list[np.ndarray]:
     """The engine's own answer to the set: a picture for each layer."""
     planes = [plane("image", picture(name)) for name in layers]
     planes += [plane("links", swatches, None, "f32") for swatches in links]
+    if common is not None:
+        planes.append(plane("common-links", common, None, "f32"))
     if mask is not None:
         planes.append(plane("mask", mask[..., None], None))
     results, _ = run_operation(
@@ -103,12 +106,12 @@ def same(found: list[np.ndarray], wanted: list[np.ndarray]) -> bool:
     return len(found) == len(wanted) and all(map(np.array_equal, found, wanted))
 
 
-def shown_links(krita: Krita) -> np.ndarray:
-    """The palette strip as the engine takes it."""
-    source = krita.exact_swatches()
+def shown_links(krita: Krita, strip: str = "limner_swatches") -> np.ndarray:
+    """A palette strip as the engine takes it."""
+    source = krita.exact_swatches(strip)
     data = np.zeros((2, len(source), 4), np.float32)
     data[0] = [(*rgb, 1) for rgb in source]
-    for number, *rgb in krita.links():
+    for number, *rgb in krita.links(strip):
         data[1, number] = (*rgb, 1)
     return data
 
@@ -272,6 +275,61 @@ def test_a_picture_new_to_the_set_gets_its_palette_first(krita: Krita) -> None:
     assert same(results(krita), from_engine(*SET))
     assert "run again" not in krita.run()
     assert not same(results(krita), from_engine(*SET))
+
+
+def test_the_palette_in_common_is_changed_and_all_pictures_follow(
+    krita: Krita, shots: Path
+) -> None:
+    open_set(krita)
+    assert not krita.is_shown("limner_common") and not krita.is_shown("limner_common_title")
+    krita.run()
+    free = from_engine(*SET)
+    assert krita.is_shown("limner_common_title")
+    codes, becomes, _ = krita.swatches("limner_common")
+    assert codes == becomes
+    krita.paint_with((140, 90, 170))
+    krita.swatch_menu(0, "Take the foreground colour", "limner_common")
+    krita.swatch_menu(1, "Lock", "limner_common")
+    looks(krita, shots, "recolor set common")
+    common = shown_links(krita, "limner_common")
+
+    said = krita.run()
+
+    wanted = from_engine(*SET, common=common)
+    assert same(results(krita), wanted), said
+    assert sum(not np.array_equal(*pair) for pair in zip(wanted, free, strict=True)) > 1
+    looks(krita, shots, "recolor set common changed")
+    codes_then, becomes_then, marks = krita.swatches("limner_common")
+    assert codes_then == codes and becomes_then[0] != becomes[0]
+    assert marks[:2] == ["chosen", "locked"] and not any(marks[2:])
+    assert krita.clipped() == []
+
+    # Pictures keep what the artist wants of their own colours.
+    krita.choose("limner_picture", "Sea")
+    krita.swatch_menu(0, "Lock")
+    links = []
+    for name in SET:
+        krita.choose("limner_picture", name)
+        links.append(shown_links(krita))
+    krita.run()
+    assert same(results(krita), from_engine(*SET, common=common, links=links))
+
+    assert krita.click("limner_reset_common")
+    krita.run()
+    assert same(results(krita), from_engine(*SET, links=links))
+
+
+def test_another_palette_begins_afresh(krita: Krita) -> None:
+    open_set(krita)
+    krita.run()
+    krita.swatch_menu(0, "Lock", "limner_common")
+    name = next(name for name in krita.palettes() if len(krita.palette(name)) <= 32)
+    krita.choose("limner_input_palette", name)
+    assert not krita.is_shown("limner_common")
+    krita.run()
+    given = {tuple(colour) for colour in krita.palette(name)}
+    shown = [tuple(bytes.fromhex(code[1:])) for code in krita.swatches("limner_common")[0]]
+    assert all(min(np.abs(np.subtract(c, g)).max() for g in given) <= 1 for c in shown)
 
 
 def test_live_shows_the_whole_set_and_applies_it(krita: Krita, shots: Path) -> None:
