@@ -1,11 +1,21 @@
 """What the docker keeps for each document: the operation, its settings, and which layer is what."""
 
 import json
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from . import document as documents
 from .colours import has_transparent_strokes
-from .document import CLEAR, LAYER_TYPES, PALETTE, SELECTION, Source, key_of, node_of
+from .document import (
+    CLEAR,
+    DOCUMENTS,
+    LAYER_TYPES,
+    PALETTE,
+    SELECTION,
+    Source,
+    identity,
+    key_of,
+    node_of,
+)
 from .ipc import catalog
 from .ipc.errors import LimnerError
 from .pixels import Pixels
@@ -29,6 +39,7 @@ COMPOSITE_TEXTS = {"image": "Active layer and below", "mask": "Selection, else t
 """The same for operations that look at a thing within a picture."""
 SET_TEXT = "Selected layers"
 """The same of the primary input of operations on a set of pictures."""
+DOCUMENTS_TEXT = "Open documents"
 BELOW = "{} and below"
 COMMON = "common"
 """In place of a layer's id: the palette that the pictures of a set have in common."""
@@ -37,7 +48,8 @@ COMMON = "common"
 class Made(NamedTuple):
     """A result in the document.
 
-    group: the id of the group, or of the mask; digests: of what lies in it, as written.
+    primary: the id of its layer; DOCUMENTS where that is the whole document. group: the id of the
+    group, or of the mask; digests: of what lies in it, as written.
     """
 
     operation: str
@@ -68,8 +80,9 @@ class DocumentState:
     variants: of the last run, where it had several; they are forgotten with the document.
     """
 
-    def __init__(self, document: Any) -> None:
-        self.document = document
+    def __init__(self, document: Any, state_of: Callable[[Any], "DocumentState"]) -> None:
+        """state_of: gives the states of other documents."""
+        self.document, self.state_of = document, state_of
         self.operation = catalog.CATALOG[0]
         self.params: Dict[str, Dict[str, catalog.Value]] = {}
         self.bindings: Dict[str, Dict[str, str]] = {}
@@ -171,7 +184,7 @@ class DocumentState:
     def strip_of(self) -> str:
         """The id of the layer of which the swatches are shown; empty where there are none."""
         keys = [key for key, _ in self.palettes()]
-        wanted = (self._strip_of, self._last_primary, *keys)
+        wanted = (self._strip_of, self._last_primary, identity(self.document), *keys)
         return next((key for key in wanted if key in keys), "")
 
     @property
@@ -190,8 +203,15 @@ class DocumentState:
     def palettes(self) -> List[Tuple[str, str]]:
         """Ids and names of the pictures of which there are swatches."""
         keys = self.pictures() if self.operation.links is not None else []
-        found = [(key, node_of(self.document, key)) for key in keys if key in self._strips()]
-        return [(key, node.name()) for key, node in found if node is not None]
+        found = [(key, self.name_of(key)) for key in keys if key in self._strips()]
+        return [(key, name) for key, name in found if name]
+
+    def name_of(self, key: str) -> str:
+        """What the artist calls a layer or another document; empty where it is gone."""
+        document, node = documents.opened(key), node_of(self.document, key)
+        if document is not None:
+            return documents.title(document)
+        return "" if node is None else str(node.name())
 
     def set_strip(self, key: str, strip: Swatches) -> None:
         """Takes what the artist made of the swatches of a picture, or of COMMON."""
@@ -233,6 +253,8 @@ class DocumentState:
         """Keys and texts of all that an input can be bound to."""
         automatic = self._automatic_text(entry)
         texts = [(AUTOMATIC, automatic)]
+        if entry is self.operation.primary and self.operation.takes_set:
+            texts.append((DOCUMENTS, DOCUMENTS_TEXT))
         if not entry.required and automatic != "None":
             texts.append((NOTHING, "None"))
         if entry.kind == "palette":
@@ -255,14 +277,16 @@ class DocumentState:
     def text(self, entry: catalog.Input) -> str:
         """What the input is bound to now, in words."""
         key = self.binding(entry.role)
+        keys = self.pictures() if entry is self.operation.primary else []
+        names = ", ".join(self.name_of(key) for key in keys)
+        if key == DOCUMENTS:
+            return f"{len(keys)} {'document' if len(keys) == 1 else 'documents'}: {names}"
         if key == AUTOMATIC:
             found = self._automatic(entry)
             if found is None or found == SELECTION:
                 return "None" if found is None else "Selection"
-            keys = self.pictures() if entry is self.operation.primary else []
             if len(keys) > 1:
-                names = [node_of(self.document, key).name() for key in keys]
-                return f"{len(keys)} layers: {', '.join(names)}"
+                return f"{len(keys)} layers: {names}"
             return f"{self._name(entry, node_of(self.document, found))} (automatic)"
         if key == NOTHING:
             return "None"
@@ -282,9 +306,10 @@ class DocumentState:
         """
         found = []
         for entry in self.operation.inputs:
-            composite = self.operation.works_on_composite and entry is self.operation.primary
+            is_primary = entry is self.operation.primary
+            below = is_primary and (self.operation.works_on_composite or self.is_of_documents)
             keys = self._keys(entry)
-            found += [Source(entry.role, k, composite, self._left_out(entry, k)) for k in keys]
+            found += [Source(entry.role, k, below, self._left_out(entry, k)) for k in keys]
             if not keys and entry.kind == "mask" and entry.required:
                 raise LimnerError(
                     "missing-input",
@@ -302,7 +327,14 @@ class DocumentState:
         return [] if source in (None, NOTHING) else [source]
 
     def _left_out(self, entry: catalog.Input, key: str) -> Tuple[str, ...]:
-        """Colorize Masks of line art, since they show their colours over the ink."""
+        """Colorize Masks of line art, since they show their colours over the ink.
+
+        Of a whole document, what an earlier run put on top of it.
+        """
+        if entry is self.operation.primary and self.is_of_documents:
+            own = (self.operation.id, DOCUMENTS)
+            made = self.state_of(documents.opened(key)).made
+            return tuple(m.group for m in made if (m.operation, m.primary) == own)
         node = node_of(self.document, key)
         if entry.kind != "line-art" or node is None:
             return ()
@@ -312,10 +344,20 @@ class DocumentState:
         """The layer of the primary input, of a set the active one if it can be; or None."""
         keys = self.pictures()
         key = self._last_primary if self._last_primary in keys else next(iter(keys), "")
-        return node_of(self.document, key)
+        return self.document.rootNode() if self.is_of_documents else node_of(self.document, key)
+
+    @property
+    def is_of_documents(self) -> bool:
+        """Whether the pictures of the set are the open documents."""
+        return self.operation.takes_set and self.binding(self.operation.primary.role) == DOCUMENTS
 
     def pictures(self) -> List[str]:
-        """The ids of the primary input's layers: one, or several of a set, the topmost first."""
+        """The ids of the primary input's layers: one, or several of a set, the topmost first.
+
+        Or those of the open documents.
+        """
+        if self.is_of_documents:
+            return [identity(document) for document in documents.in_view()]
         key = self.binding(self.operation.primary.role)
         if key == AUTOMATIC:
             self.note_active()
@@ -358,10 +400,12 @@ class DocumentState:
         return self._mask_key() if entry.kind == "mask" else None
 
     def _mask_key(self) -> Optional[str]:
-        """The selection, where this operation did not make it itself.
+        """The selection, where this operation did not make it itself; none of several documents.
 
         Without one a pasted thing's own layer says where the thing is.
         """
+        if self.is_of_documents:
+            return None
         own, selection = self.made_selections.get(self.operation.id), self.document.selection()
         if selection is not None and not (own and own == documents.signature(selection)):
             return SELECTION

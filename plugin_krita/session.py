@@ -47,7 +47,7 @@ class Session(QObject):
         """The document's settings."""
         key = documents.identity(document)
         if key not in self._states:
-            self._states[key] = DocumentState(document)
+            self._states[key] = DocumentState(document, self.state)
         return self._states[key]
 
     def job(self, document: Any) -> Optional[Job]:

@@ -116,6 +116,67 @@ def shown_links(krita: Krita, strip: str = "limner_swatches") -> np.ndarray:
     return data
 
 
+def page(name: str) -> np.ndarray:
+    """A picture of the set without anything transparent, RGBA."""
+    pixels = picture(name)
+    pixels[..., 3] = 255
+    return pixels
+
+
+def open_pages(krita: Krita) -> None:
+    """A document for each picture, named as it is, each of two layers; the first is in view."""
+    for number, name in enumerate(SET):
+        new_document(krita, SIZE, "RGBA", "U8", SRGB)
+        half = bgra(page(name))
+        krita.paint("Background", half)
+        krita.add_layer("Over", "paintlayer")
+        krita.wait_until(lambda: krita.active_layer() == "Over")
+        half[SIZE // 2 :] = 0
+        krita.paint("Over", half)
+        krita.wait_until(krita.is_idle)
+        krita.save(str(krita.folder / f"{name}.kra"))
+        assert krita.documents() == number + 1
+    view(krita, 0)
+    krita.show_docker(300)
+    krita.choose("limner_operation", "Recolor set")
+    krita.choose("limner_input_image", "Open documents")
+
+
+def view(krita: Krita, number: int) -> None:
+    """Shows another of the documents."""
+    krita.show_document(number)
+    krita.wait_until(lambda: krita.document_name() == SET[number])
+    krita.wait_until(krita.is_idle)
+
+
+def on_pages(krita: Krita, *numbers: int) -> list[np.ndarray]:
+    """The results in the documents, each on top of all layers; the first one is in view again."""
+    found = []
+    for number in numbers:
+        view(krita, number)
+        path = f"Recolor set/{SET[number]} recolored"
+        assert names(krita) == ["Recolor set", path, "Over", "Background"]
+        found.append(bgra(krita.pixels(path, SIZE)))
+        assert np.array_equal(bgra(krita.seen(SIZE)), found[-1])
+    view(krita, 0)
+    return found
+
+
+def of_pages(**params: object) -> list[np.ndarray]:
+    """The engine's own answer to the documents."""
+    planes = [plane("image", page(name)) for name in SET]
+    results, _ = run_operation(
+        "recolor",
+        params,
+        planes,
+        (SIZE, SIZE),
+        cache=Cache(0),
+        on_progress=lambda *_: None,
+        cancelled=threading.Event(),
+    )
+    return [pixels_of(result) for result in results if result.role == "picture"]
+
+
 def looks(krita: Krita, shots: Path, name: str) -> None:
     for part, grab in (("window", krita.grab_window), ("docker", krita.grab)):
         file = krita.folder / f"{part}.png"
@@ -367,3 +428,56 @@ def test_a_group_that_is_selected_with_its_layers_is_one_picture(krita: Krita) -
         f"{group}/Sea",
         f"{group}/Sand",
     ]
+
+
+def test_open_documents_are_a_set_and_each_gets_its_result_on_top(
+    krita: Krita, shots: Path
+) -> None:
+    open_pages(krita)
+    assert krita.value("limner_input_image") == "3 documents: Sky, Sea, Sand"
+
+    said = krita.run()
+
+    assert said.startswith("Recolor set: a layer on top of 3 documents, "), said
+    assert said.endswith("Undo once in each document to remove its result.")
+    assert same(on_pages(krita, 0, 1, 2), of_pages())
+    assert krita.choices("limner_picture") == list(SET)
+    assert krita.value("limner_picture") == "Sky"
+    looks(krita, shots, "recolor documents")
+
+    # What it made itself is no part of the pictures, and is replaced.
+    krita.set_value("limner_parameter_strength", 40)
+    krita.run()
+    assert same(on_pages(krita, 0, 1, 2), of_pages(strength=40.0))
+
+    for number in range(3):
+        view(krita, number)
+        undo(krita)
+        assert names(krita) == ["Over", "Background"]
+    undo(krita, 1, "edit_redo")
+    assert len(names(krita)) == 4
+
+
+@pytest.mark.parametrize("closed", [0, 2])
+def test_a_document_closed_meanwhile_leaves_the_others(krita: Krita, closed: int) -> None:
+    open_pages(krita)
+    krita.hold_answers()
+    assert krita.click("limner_run")
+    krita.wait_until(krita.has_held_answer)
+    krita.close_file(SET[closed])
+    krita.wait_until(lambda: krita.documents() == 2)
+
+    left = [number for number in range(3) if number != closed]
+    krita.show_document(0)
+
+    krita.let_answers_go()
+
+    words = f"“{SET[closed]}” was closed meanwhile and has no result."
+    said = krita.wait(lambda state: words in state["notice"], 20)["notice"]
+    assert "a layer on top of 2 documents" in said
+    wanted = of_pages()
+    for place, number in enumerate(left):
+        krita.show_document(place)
+        krita.wait_until(lambda number=number: krita.document_name() == SET[number])
+        path = f"Recolor set/{SET[number]} recolored"
+        assert np.array_equal(bgra(krita.pixels(path, SIZE)), wanted[number])

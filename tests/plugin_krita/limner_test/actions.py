@@ -5,6 +5,7 @@ from pathlib import Path
 
 from krita import Krita, ManagedColor, Palette, Selection
 from limner import turns
+from limner.job import Job
 
 if int(Krita.instance().version().split(".")[0]) >= 6:
     from PyQt6.QtCore import QByteArray, QEvent, QEventLoop, QPointF, QRegularExpression, Qt, QTimer
@@ -105,8 +106,46 @@ def close_document():
     trigger("file_close")
 
 
+def close_file(name):
+    """Closes the document of that file, unsaved, whichever is in view."""
+    for document in Krita.instance().documents():
+        if Path(document.fileName()).stem == name:
+            document.setModified(False)
+            document.close()
+
+
 def documents():
     return len(Krita.instance().documents())
+
+
+def document_name():
+    """What the file of the document in view is called."""
+    return Path(_document().fileName()).stem
+
+
+HELD = []
+
+
+def hold_answers():
+    """Keeps the engine's next answer back."""
+    taken = Job._answered
+    HELD[:] = [taken]
+
+    def hold(job, answer):
+        HELD.append((job, answer))
+
+    Job._answered = hold
+
+
+def has_held_answer():
+    return len(HELD) > 1
+
+
+def let_answers_go():
+    """Gives on what was kept back."""
+    Job._answered, *kept = HELD
+    for job, answer in kept:
+        job._answered(answer)
 
 
 def show_document(index):
