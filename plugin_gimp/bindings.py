@@ -33,13 +33,9 @@ def palette_inputs(operation: Operation) -> List[Input]:
     return [entry for entry in operation.inputs if entry.kind == "palette"]
 
 
-def links_input(operation: Operation) -> Optional[Input]:
-    """The input by which the artist changes the operation's palette, where there is one.
-
-    The pictures of a set would each have their own; those cannot be changed here.
-    """
-    links = (entry for entry in operation.inputs if entry.kind == "links" and not entry.repeatable)
-    return next(links, None)
+def links_inputs(operation: Operation) -> List[Input]:
+    """Inputs by which the artist changes palettes that the operation gave."""
+    return [entry for entry in operation.inputs if entry.kind == "links"]
 
 
 def mask_inputs(operation: Operation) -> List[Input]:
@@ -75,27 +71,32 @@ def suggest(operation: Operation, selected: Gimp.Layer, config: Gimp.ProcedureCo
         config.set_property(role, layer)
 
 
-def suggest_links(operation: Operation, selected: Gimp.Layer, config: Gimp.ProcedureConfig) -> None:
-    """Fills in the palette as the artist changed it for this layer; another one has its own."""
-    entry = links_input(operation)
-    if entry:
-        choice = kept.read(selected.get_image(), kept.CHOICES).get(operation.id, {})
-        is_own = choice.get("layer") == selected.get_tattoo()
-        config.set_property(entry.role, choice.get("links", "") if is_own else "")
+def suggest_links(
+    operation: Operation, sources: Sequence[Gimp.Layer], config: Gimp.ProcedureConfig
+) -> None:
+    """Fills in the palettes as the artist changed them for these layers; others have their own."""
+    choice = kept.read(sources[0].get_image(), kept.CHOICES).get(operation.id, {})
+    for entry in links_inputs(operation):
+        is_own = choice.get("layers") == [layer.get_tattoo() for layer in sources]
+        config.set_property(entry.role, choice.get(entry.role, "") if is_own else "")
 
 
-def keep_choices(operation: Operation, selected: Gimp.Layer, config: Gimp.ProcedureConfig) -> None:
-    """Keeps with the image where the artist wants the operation's mask, and the palette.
+def keep_choices(
+    operation: Operation, sources: Sequence[Gimp.Layer], config: Gimp.ProcedureConfig
+) -> None:
+    """Keeps with the image where the artist wants the operation's mask, and the palettes.
 
-    The palette is that of the picture as it was, and with a run in place that is no more.
+    These are of the pictures as they were, and with a run in place those are no more.
     """
-    image, entry = selected.get_image(), links_input(operation)
+    image, entries = sources[0].get_image(), links_inputs(operation)
     choices = kept.read(image, kept.CHOICES)
     if operation.makes_mask:
         choices[operation.id] = config.get_property(RESULT)
-    elif entry:
-        words = "" if config.get_property(IN_PLACE) else config.get_property(entry.role)
-        choices[operation.id] = {"layer": selected.get_tattoo(), "links": words}
+    elif entries and config.get_property(IN_PLACE):
+        choices[operation.id] = {}
+    elif entries:
+        words = {entry.role: config.get_property(entry.role) for entry in entries}
+        choices[operation.id] = {"layers": [layer.get_tattoo() for layer in sources], **words}
     if operation.id in choices:
         kept.write(image, kept.CHOICES, choices)
 
@@ -187,9 +188,9 @@ def read_input(
     """The planes of one input, as `read_inputs` reads them; none where there are none."""
     if entry is operation.primary:
         return [_read_primary(operation, source, bare) for source in sources]
-    if entry.kind == "links" and entry is not links_input(operation):
-        return []
     given = config.get_property(entry.role)
+    if entry.kind == "links":
+        return links.planes(entry, given, len(sources))
     if entry.kind == "mask":
         plane = _read_mask(operation, entry, sources, given, bare)
     else:
@@ -224,8 +225,6 @@ def _check_shown(layer: Gimp.Layer) -> None:
 def _read_other(entry: Input, given: Any) -> Plane:
     if entry.kind == "palette":
         return pixels.read_palette(given, entry.role)
-    if entry.kind == "links":
-        return links.plane(entry.role, links.read(given))
     shape = pixels.read_shape(given, entry.role) if entry.is_mask else None
     return shape or pixels.read(given, entry.role)
 

@@ -2,14 +2,14 @@
 
 import gc
 import secrets
-from typing import Any, Iterator, List, Tuple
+from typing import Any, Iterator, List, Sequence, Tuple
 
 from gi.repository import Gimp, GimpUi, GObject, Gtk
 
 from .bindings import (
     all_layers,
     layer_inputs,
-    links_input,
+    links_inputs,
     mask_inputs,
     own_arguments,
     palette_inputs,
@@ -31,21 +31,21 @@ VARIANTS = "variants"
 def ask(
     procedure: Gimp.Procedure,
     operation: Operation,
-    selected: Gimp.Layer,
+    sources: Sequence[Gimp.Layer],
     config: Gimp.ProcedureConfig,
 ) -> bool:
     """Lets the person choose inputs and parameters; False where they thought better of it."""
     GimpUi.init(procedure.get_name())
     dialog = GimpUi.ProcedureDialog.new(procedure, config, operation.title)
-    settings = _settings(dialog, operation, selected.get_image(), config)
-    links = links_input(operation)
+    settings = _settings(dialog, operation, sources[0].get_image(), config)
+    links = links_inputs(operation)
     if not links:
         dialog.get_content_area().pack_start(settings, False, False, 0)
         agreed = dialog.run()
     else:
         if any(parameter.name == COLORS for parameter in operation.parameters):
-            _follow_links(dialog, config, links.role)
-        columns, live = Gtk.Box(spacing=2 * SPACING), Live(operation, selected, config)
+            _follow_links(dialog, config, (operation.common_links or operation.links).role)
+        columns, live = Gtk.Box(spacing=2 * SPACING), Live(operation, sources, config)
         columns.pack_start(settings, True, True, 0)
         columns.pack_start(live, False, False, 0)
         columns.show()

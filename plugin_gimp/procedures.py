@@ -24,6 +24,7 @@ LINKS_HELP = (
     "Which main colours become which, and which are left to the operation: "
     "'#b04030>#2060a0, #888888'; empty leaves all to it."
 )
+EACH_HELP = " Of several pictures those of each, from top to bottom, parted by ';'."
 
 
 class Limner(Gimp.PlugIn):
@@ -60,7 +61,7 @@ def _sensitivity(operation: Operation) -> Gimp.ProcedureSensitivityMask:
 
 
 def _add_arguments(procedure: Gimp.Procedure, operation: Operation) -> None:
-    links = bindings.links_input(operation)
+    links = bindings.links_inputs(operation)
     label = _Labels(PALETTE_LETTERS if links else "")
     for entry in bindings.layer_inputs(operation):
         name = label(entry.role.replace("-", " ").capitalize())
@@ -71,8 +72,11 @@ def _add_arguments(procedure: Gimp.Procedure, operation: Operation) -> None:
     for entry in bindings.mask_inputs(operation):
         name = label(entry.role.capitalize())
         procedure.add_layer_argument(entry.role, name, entry.help, True, FLAGS)
+    for entry in links:
+        name = entry.role.replace("-", " ").capitalize()
+        text = LINKS_HELP + (EACH_HELP if entry.repeatable else "")
+        procedure.add_string_argument(entry.role, name, text, "", FLAGS)
     if links:
-        procedure.add_string_argument(links.role, "Links", LINKS_HELP, "", FLAGS)
         text = "Shows what the result will be like."
         procedure.add_boolean_aux_argument(PREVIEW, "Preview", text, True, FLAGS)
     for parameter in operation.parameters:
@@ -145,8 +149,8 @@ def run(
         text = f"Limner failed ({error!r}). Please report it with what GIMP printed."
         return _ended(procedure, Gimp.PDBStatusType.EXECUTION_ERROR, text)
     if run_mode != Gimp.RunMode.NONINTERACTIVE:
-        selected = bindings.selected_layer(operation, drawables)
-        bindings.keep_choices(operation, selected, config)
+        sources = bindings.selected_layers(operation, drawables)
+        bindings.keep_choices(operation, sources, config)
         Gimp.displays_flush()
     return _ended(procedure, Gimp.PDBStatusType.SUCCESS)
 
@@ -207,9 +211,9 @@ def _ask(
     gi.require_version("GimpUi", "3.0")
     from . import dialog
 
-    selected = bindings.selected_layer(operation, drawables)
-    bindings.suggest_links(operation, selected, config)
-    return dialog.ask(procedure, operation, selected, config)
+    sources = bindings.selected_layers(operation, drawables)
+    bindings.suggest_links(operation, sources, config)
+    return dialog.ask(procedure, operation, sources, config)
 
 
 def _status(error: LimnerError) -> Gimp.PDBStatusType:

@@ -1,17 +1,23 @@
 """An operation on a set of pictures: on all layers that are selected, as one step."""
 
+import threading
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from engine.job import Cache
+from engine.run import run_operation
 from tests import drawings
 from tests.plugin_gimp.images import expected, layer, plane, same
 from tests.plugin_gimp.rig import wait_until
 from tests.plugin_gimp.test_endings import fails
+from tests.plugin_gimp.test_palettes import choose_colour, find, keep, links
 from tests.plugin_gimp.test_screen import CANCEL, agree, choose, opened, press, screenshot
 
 pytestmark = pytest.mark.editors
 
-__all__ = ["screenshot"]
+__all__ = ["find", "screenshot"]
 
 CANVAS = (360, 240)
 U8 = {"precision": "U8_NON_LINEAR", "encoding": "R'G'B'A u8"}
@@ -226,6 +232,99 @@ def test_what_cannot_be_worked_on_is_said(console):
     console("lock", image=image, name="Noon")
     words = "The layer 'Noon' is locked"
     fails(console, image, words, procedure=RECOLOR, drawables=NAMES, **{"in-place": True})
+
+
+def palettes(planes):
+    """What the engine says of the palette in common, and of those of the pictures."""
+    found, _ = run_operation(
+        "recolor",
+        {},
+        planes,
+        CANVAS,
+        cache=Cache(0),
+        on_progress=lambda *_: None,
+        cancelled=threading.Event(),
+        outputs=["common", "swatches"],
+    )
+    common, *each = (plane.attributes["metadata"] for plane in found)
+    return common, each
+
+
+def common_links(pairs):
+    """Links of the palette in common as the engine takes them; see `links`."""
+    return replace(links(pairs), role="common-links")
+
+
+def words(pairs):
+    return ", ".join(f"{source}>{target}" if target else source for source, target in pairs)
+
+
+def test_a_script_gives_links_of_the_palette_in_common_and_of_some_pictures(console, run):
+    image, planes = given(console)
+    common, each = palettes(planes)
+    shared = [(common["source"][0], "#a040c0"), *((code, None) for code in common["source"][1:])]
+    noon = [(code, code) for code in each[1]["source"]]
+    text = {"common-links": words(shared), "links": f"; {words(noon)};"}
+    seen = run(image, *NAMES, **text)
+    nothing = np.zeros((2, 1, 4), np.float32)
+    free = replace(links([("#000000", None)]), width=1, data=nothing.tobytes())
+    results = expected("recolor", [*planes, common_links(shared), free, links(noon), free], CANVAS)
+    for name, result in zip(NAMES, results, strict=True):
+        assert same(flat(seen)[f"{name} recolored"], result)
+
+
+def test_links_of_another_number_of_pictures_are_refused(console):
+    image, _ = given(console)
+    said = "The links are of 2 pictures, and 3 are selected."
+    fails(console, image, said, procedure=RECOLOR, drawables=NAMES, links="#a0a0a0; #b0b0b0")
+
+
+def test_the_dialog_shows_and_changes_the_palettes_of_a_set(gui, find, screenshot):
+    image, _ = opened(gui, canvas=CANVAS, layers=pictures(), **U8)
+    planes = sent(gui, image, pictures())
+    common, each = palettes(planes)
+    dialog = {"procedure": RECOLOR, "image": image, "drawables": NAMES, "mode": "INTERACTIVE"}
+    gui.begin("call", **dialog)
+    window = gui.window(TITLE)
+    codes = common["source"]
+    for code in codes:
+        find(code, code)
+    screenshot("set-palette")
+
+    shared = [(codes[0], "#a040c0"), *((code, None) for code in codes[1:])]
+    becomes = palettes([*planes, common_links(shared)])[0]["target"]
+    choose_colour(gui, find(codes[0], codes[0]), "#a040c0")
+    find(codes[0], becomes[0])
+    gui.type("sleep", 1)
+    screenshot("set-palette-changed")
+
+    # The next palette in the list is that of the uppermost picture.
+    gui.type("windowactivate", "--sync", window, "key", "alt+b", "key", "shift+Tab", "key", "Down")
+    evening = palettes([*planes, common_links(shared)])[1][0]
+    source, target = evening["source"], evening["target"]
+    keep(gui, find(source[0], target[0]))
+    find(source[0], source[0])
+    gui.type("sleep", 1)
+    screenshot("set-palette-picture")
+    gui.type("windowactivate", "--sync", window, "key", "alt+o")
+    assert gui.end() == SUCCESS
+    wait_until(lambda: gui("count", image=image) == 7)
+    nothing = np.zeros((2, 1, 4), np.float32)
+    free = replace(links([("#000000", None)]), width=1, data=nothing.tobytes())
+    held = links([(source[0], source[0]), *((code, None) for code in source[1:])])
+    results = expected("recolor", [*planes, common_links(shared), held, free, free], CANVAS)
+    seen = flat(gui("look", image=image))
+    for name, result in zip(NAMES, results, strict=True):
+        assert same(seen[f"{name} recolored"], result)
+
+    # What was changed is there when the dialog is opened again.
+    gui.begin("call", **dialog)
+    window = gui.window(TITLE)
+    find(codes[0], becomes[0])
+    gui.type("windowactivate", "--sync", window, "key", "alt+t")
+    find(codes[0], codes[0])
+    gui.type("key", "Escape")
+    assert gui.end()[0] == "cancel"
 
 
 def select_all_three(gui, image):

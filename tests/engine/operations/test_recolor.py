@@ -206,6 +206,15 @@ def test_the_palettes_alone_take_no_picture():
     assert [layer.role for layer in layers] == ["common", "swatches", "swatches"]
 
 
+def test_links_of_some_pictures_alone_leave_the_others_free():
+    _, swatches = run(scene(0), scene(1))
+    locked = swatches[0].pixels.copy()
+    locked[1] = locked[0]
+    held, again = run(scene(0), scene(1), links=[locked, np.zeros((2, 1, 4))])
+    assert np.abs(held[0].pixels[..., :3] - scene(0)).max() < 1e-3
+    assert again[1].metadata["source"] == swatches[1].metadata["source"]
+
+
 def test_masks_limit_statistics_and_result_each_of_its_picture():
     left = np.zeros((24, 30))
     left[:, :15] = 1
