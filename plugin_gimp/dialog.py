@@ -115,8 +115,6 @@ def _notes(operation: Operation) -> Iterator[str]:
         yield "Lines on opaque paper are set to Multiply or Screen, so that the colours show."
     if operation.works_on_composite:
         yield "The picture is the selected layer with all that lies under it."
-    if operation.takes_set:
-        yield "The pictures of the set are the layers that are selected."
     if any(parameter.name == VARIANTS for parameter in operation.parameters):
         yield "The first variant is shown; the eyes in the layer list show the others."
 

@@ -1,6 +1,7 @@
 """The part of a dialog that shows what the operation would do, and lets the artist change it."""
 
 import math
+from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from gi.repository import Gimp, GLib, GObject, Gtk
@@ -35,17 +36,17 @@ class Live(Gtk.Box):
         config: Gimp.ProcedureConfig,
     ) -> None:
         super().__init__(orientation=Gtk.Orientation.VERTICAL, spacing=SPACING)
-        self._operation, self._sources, self._config = operation, sources, config
+        self._operation, self._layers, self._config = operation, sources, config
         self._role, common = operation.links.role, operation.common_links
         self._common_role = common.role if common else ""
         self._read: Dict[str, Tuple[Any, List[Plane]]] = {}
-        self._palettes = ([COMMON] if common else []) + list(range(len(sources)))
-        self._swatches: Dict[int, List[Swatch]] = {number: [] for number in self._palettes}
-        self._shown = self._palettes[0]
         self._waiting, self._changes = 0, False
         image = sources[0].get_image()
         canvas = image.get_width(), image.get_height()
-        self._preview = Preview(_sheet(len(sources)) if common else canvas)
+        self._preview = Preview(canvas)
+        self._chooser = Gtk.ComboBoxText(tooltip_text="The picture that the palette is of.")
+        self._chosen = self._chooser.connect("changed", self._choose)
+        self._begin()
         self._strip = PaletteStrip(self._link)
         self._words = Gtk.Label(
             xalign=0, yalign=0, wrap=True, max_width_chars=WIDTH, height_request=TEXT_HEIGHT
@@ -86,31 +87,38 @@ class Live(Gtk.Box):
         title.set_mnemonic_widget(self._strip)
         heading = Gtk.Box(spacing=SPACING)
         heading.pack_start(title, True, True, 0)
-        if len(self._palettes) > 1:
-            heading.pack_start(self._chooser(), False, False, 0)
+        if self._common_role:
+            heading.pack_start(self._chooser, False, False, 0)
         for widget in (shown, self._preview, heading, self._strip, buttons, self._words):
             self.pack_start(widget, False, False, 0)
             if widget is not self._preview:
                 widget.show_all()
         self.show()
 
-    def _chooser(self) -> Gtk.ComboBoxText:
-        """The list of palettes: the one in common, and that of each picture."""
-        combo = Gtk.ComboBoxText()
+    def _begin(self) -> None:
+        """With the pictures of the moment, of which nothing is known yet."""
+        operation, config = self._operation, self._config
+        self._sources = bindings.pictures(operation, self._layers, config)
+        common = [COMMON] if self._common_role else []
+        self._palettes = [*common, *range(len(self._sources))]
+        self._swatches: Dict[int, List[Swatch]] = {number: [] for number in self._palettes}
+        self._shown = self._palettes[0]
+        if common:
+            self._preview.set_canvas(_sheet(len(self._sources)))
+        self._chooser.handler_block(self._chosen)
+        self._chooser.remove_all()
         for number in self._palettes:
-            combo.append_text(self._name(number))
-        combo.set_active(0)
-        combo.set_tooltip_text("The picture that the palette is of.")
+            self._chooser.append_text(self._name(number))
+        self._chooser.set_active(0)
+        self._chooser.handler_unblock(self._chosen)
 
-        def choose(_: Gtk.ComboBoxText) -> None:
-            self._shown = self._palettes[combo.get_active()]
-            self._show_swatches()
-
-        combo.connect("changed", choose)
-        return combo
+    def _choose(self, _: Gtk.ComboBoxText) -> None:
+        """The artist wants to see another palette."""
+        self._shown = self._palettes[self._chooser.get_active()]
+        self._show_swatches()
 
     def _name(self, number: int) -> str:
-        return IN_COMMON if number == COMMON else self._sources[number].get_name()
+        return IN_COMMON if number == COMMON else Path(self._sources[number].get_name()).stem
 
     def _changed(self, _: Gimp.ProcedureConfig, setting: GObject.ParamSpec) -> None:
         kinds = {entry.role: entry.kind for entry in self._operation.inputs}
@@ -119,6 +127,10 @@ class Live(Gtk.Box):
         elif kinds.get(setting.name) == "palette" and self._common_role:
             # Another palette in common begins afresh.
             self._config.set_property(self._common_role, "")
+        elif setting.name == bindings.PICTURES:
+            self._begin()
+            for role in (self._common_role, self._role):
+                self._config.set_property(role, "")
         self._ask_soon(GLib.PRIORITY_DEFAULT)
 
     def _ask_soon(self, priority: int) -> None:
@@ -153,8 +165,8 @@ class Live(Gtk.Box):
         """All inputs, of which only those are read that the artist chose anew."""
         bare = self._config.get_property(bindings.IN_PLACE)
         for entry in self._operation.inputs:
-            primary = entry is self._operation.primary
-            choice = bare, None if primary else self._config.get_property(entry.role)
+            own = entry is self._operation.primary or self._config.get_property(entry.role)
+            choice = bare, bindings.takes_images(self._operation, self._config), own
             if self._read.get(entry.role, (None,))[0] != choice:
                 planes = bindings.read_input(
                     self._operation, entry, self._sources, self._config, bare=bare
@@ -193,9 +205,10 @@ class Live(Gtk.Box):
     def _known(self, asked: Links, metadata: Mapping[int, Mapping[str, Any]]) -> None:
         """The engine knows what each colour becomes; for links that are no more, that is old."""
         for number in self._palettes:
-            if asked[number] == self._links(number):
+            wanted = self._links(number)
+            if asked.get(number) == wanted:
                 said = metadata.get(number, NO_SWATCHES)
-                given = asked[number] or [Link(code) for code in said["source"]]
+                given = wanted or [Link(code) for code in said["source"]]
                 rows = zip(given, said["target"], said["share"])
                 self._swatches[number] = [Swatch(*row) for row in rows]
         self._show_swatches()

@@ -282,7 +282,7 @@ def test_links_of_another_number_of_pictures_are_refused(console):
 def test_the_dialog_shows_and_changes_the_palettes_of_a_set(gui, find, screenshot):
     image, _ = opened(gui, canvas=CANVAS, layers=pictures(), **U8)
     planes = sent(gui, image, pictures())
-    common, each = palettes(planes)
+    common, _ = palettes(planes)
     dialog = {"procedure": RECOLOR, "image": image, "drawables": NAMES, "mode": "INTERACTIVE"}
     gui.begin("call", **dialog)
     window = gui.window(TITLE)
@@ -299,7 +299,8 @@ def test_the_dialog_shows_and_changes_the_palettes_of_a_set(gui, find, screensho
     screenshot("set-palette-changed")
 
     # The next palette in the list is that of the uppermost picture.
-    gui.type("windowactivate", "--sync", window, "key", "alt+b", "key", "shift+Tab", "key", "Down")
+    gui.type("windowactivate", "--sync", window, "key", "alt+b")
+    gui.type("key", "shift+Tab", "key", "shift+Tab", "key", "Down")
     evening = palettes([*planes, common_links(shared)])[1][0]
     source, target = evening["source"], evening["target"]
     keep(gui, find(source[0], target[0]))
@@ -325,6 +326,49 @@ def test_the_dialog_shows_and_changes_the_palettes_of_a_set(gui, find, screensho
     find(codes[0], codes[0])
     gui.type("key", "Escape")
     assert gui.end()[0] == "cancel"
+
+
+SIZES = {"Evening": (160, 100), "Noon": (110, 140), "Morning": (150, 120)}
+
+
+def open_images(gimp, **more):
+    """An image for each name, of two layers; their ids, and planes of what is seen of them."""
+    images, planes = [], []
+    for name, size in SIZES.items():
+        pixels = picture(name, *size)
+        ground = np.full_like(pixels, (120, 130, 60, 255))
+        layers = [layer("Ground", ground), layer("Over", pixels)]
+        images.append(gimp("make", canvas=size, layers=layers, **{**U8, **more}))
+        planes.append(seen_of(gimp, images[-1], size))
+    return images, planes
+
+
+def seen_of(gimp, image, size):
+    merged = np.frombuffer(gimp("merged", image=image), np.uint8).reshape(*size[::-1], 4)
+    return plane("image", layer("[Untitled]", merged), icc=gimp("effective_icc", image=image))
+
+
+def test_open_images_are_a_set_and_each_gets_a_layer_on_top(console):
+    console("forget_all")
+    images, planes = open_images(console)
+    console("select", image=images[1], data=bytes([255, 0]) * (110 * 140 // 2))
+    before = [console("look", image=image) for image in images]
+    for strength in (100.0, 40.0):
+        given = {"pictures": "images", "strength": strength}
+        run = {"procedure": RECOLOR, "image": images[1], "drawables": ["Over"]}
+        assert console("call", arguments=given, **run) == SUCCESS
+        # What was made earlier is no part of the pictures.
+        results = expected("recolor", planes, SIZES["Evening"], strength=strength)
+        assert bytes(results[2].data) != planes[2].data
+        for image, result in zip(images, results, strict=True):
+            top = console("look", image=image)["layers"][0]
+            assert top["data"] == bytes(result.data)
+            assert (top["x"], top["y"]) == (0, 0)
+    for image, earlier in zip(images, before, strict=True):
+        assert console("look", image=image)["layers"][2:] == earlier["layers"]
+    given = {"pictures": "images", "in-place": True}
+    status, words = console("call", arguments=given, **run)
+    assert (status, "cannot be changed in place" in words) == ("calling-error", True)
 
 
 def select_all_three(gui, image):
@@ -396,6 +440,24 @@ def long_set(gui):
     layers = pictures(16)
     image, window = opened(gui, canvas=CANVAS, layers=layers, **U8)
     return image, window, {"procedure": RECOLOR, "image": image, "drawables": NAMES}
+
+
+def test_open_images_are_chosen_in_the_dialog_and_undone_each_for_itself(gui, screenshot):
+    images, _ = open_images(gui, show=True)
+    window = gui.window(".* – GIMP")
+    counts = [gui("count", image=image) for image in images]
+    gui.begin("call", procedure=RECOLOR, image=images[2], drawables=["Over"], mode="INTERACTIVE")
+    dialog = gui.window(TITLE)
+    gui.type("windowactivate", "--sync", dialog, "sleep", 1)
+    gui.type("key", "alt+i", "key", "Down", "sleep", 2)
+    screenshot("set-images")
+    gui.type("windowactivate", "--sync", dialog, "key", "alt+o")
+    assert gui.end() == SUCCESS
+    for image, count in zip(images, counts, strict=True):
+        wait_until(lambda image=image, count=count: gui("count", image=image) == count + 1)
+    press(gui, window, "ctrl+z")
+    wait_until(lambda: gui("count", image=images[2]) == counts[2])
+    assert [gui("count", image=image) for image in images[:2]] == [n + 1 for n in counts[:2]]
 
 
 def test_cancel_leaves_every_layer(gui, engine):
