@@ -449,12 +449,13 @@ def test_open_images_are_chosen_in_the_dialog_and_undone_each_for_itself(gui, sc
     gui.begin("call", procedure=RECOLOR, image=images[2], drawables=["Over"], mode="INTERACTIVE")
     dialog = gui.window(TITLE)
     gui.type("windowactivate", "--sync", dialog, "sleep", 1)
-    gui.type("key", "alt+i", "key", "Down", "sleep", 2)
+    # From the switch above, which is set and set back on the way.
+    gui.type("key", "alt+i", "key", "alt+i", "key", "Tab", "key", "Down", "sleep", 2)
     screenshot("set-images")
     gui.type("windowactivate", "--sync", dialog, "key", "alt+o")
     assert gui.end() == SUCCESS
     for image, count in zip(images, counts, strict=True):
-        wait_until(lambda image=image, count=count: gui("count", image=image) == count + 1)
+        wait_until(lambda image=image, count=count: gui("count", image=image) == count + 1, 20)
     press(gui, window, "ctrl+z")
     wait_until(lambda: gui("count", image=images[2]) == counts[2])
     assert [gui("count", image=image) for image in images[:2]] == [n + 1 for n in counts[:2]]
