@@ -151,4 +151,5 @@ class Looks:
                 call(*arguments)
             return GLib.SOURCE_REMOVE
 
-        GLib.idle_add(tell)
+        # Before GTK draws, so that it draws once.
+        GLib.idle_add(tell, priority=GLib.PRIORITY_DEFAULT)
