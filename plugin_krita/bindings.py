@@ -214,8 +214,17 @@ class DocumentState:
         return "" if node is None else str(node.name())
 
     def set_strip(self, key: str, strip: Swatches) -> None:
-        """Takes what the artist made of the swatches of a picture, or of COMMON."""
-        self._strips()[key] = strip
+        """Takes what the artist made of the swatches of a picture, or of COMMON.
+
+        What pictures have from there changes along.
+        """
+        strips = self._strips()
+        earlier, strips[key] = strips.get(key), strip
+        if key == COMMON and earlier is not None:
+            pairs = zip(earlier.now, strip.now)
+            changed = {old.rgb: new for old, new in pairs if old != new}
+            for other in strips.keys() - {COMMON}:
+                strips[other] = strips[other].following(changed)
 
     def links(self) -> List[Pixels]:
         """Swatches as inputs, where the artist changed any."""

@@ -1,7 +1,7 @@
 """The docker: shows the session's state for the document in view, and passes clicks on to it."""
 
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any, Callable, List, Optional
 
 from krita import DockWidget, Krita
 
@@ -284,7 +284,13 @@ class LimnerDocker(DockWidget):
             lambda strip: self._set_strip(key(), strip),
             lambda below: self._save_palette(key(), below),
             _foreground,
+            lambda: self._offered(key()),
         )
+
+    def _offered(self, key: str) -> List[Swatch]:
+        """The colours in common, for those of a picture."""
+        common = self._session.state(self._document).common
+        return [] if key == COMMON or common is None else common.now
 
     def _set_strip(self, key: str, strip: Swatches) -> None:
         if self._has_document() and key:
@@ -300,8 +306,7 @@ class LimnerDocker(DockWidget):
         """Asks where to, and saves a row of the strip as it is then."""
         document = self._document
         strip = self._session.state(document).swatches_of(key)
-        source = range(len(strip.source))
-        row = [strip.becomes(number) for number in source] if below else strip.source
+        row = strip.now if below else strip.source
         name = document.name() or self._session.state(document).primary().name()
         title = f"{name} {'harmonized' if below else 'colours'}"
 

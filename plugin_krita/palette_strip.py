@@ -1,6 +1,6 @@
 """The palette strip: a picture's main colours over what they become, for the artist to change."""
 
-from typing import Any, Callable, List, Optional, Tuple
+from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 from krita import Krita
 
@@ -11,9 +11,11 @@ from .qt import (
     QComboBox,
     QEvent,
     QHBoxLayout,
+    QIcon,
     QMenu,
     QPainter,
     QPalette,
+    QPixmap,
     QRect,
     QSizePolicy,
     Qt,
@@ -44,13 +46,14 @@ class PaletteStrip(QWidget):
         changed: Changed,
         save: Callable[[bool], None],
         foreground: Callable[[], Optional[Swatch]],
+        offered: Callable[[], Sequence[Swatch]],
     ) -> None:
         """name: of its widgets. below: whether what the colours become is meant.
 
-        foreground: the painting colour.
+        foreground: the painting colour. offered: colours for a swatch's menu.
         """
         super().__init__()
-        self._pairs = pairs = _Pairs(name, changed, foreground)
+        self._pairs = pairs = _Pairs(name, changed, foreground, offered)
         pairs.moved = self._show_buttons
         self._lock = _button(f"lock_{name}", "Locks the colour: it stays as it is (L).", LOCKED)
         self._lock.setCheckable(True)
@@ -119,10 +122,14 @@ class _Pairs(QWidget):
     """The swatches themselves. current: number of the pair that keys and buttons are about."""
 
     def __init__(
-        self, name: str, changed: Changed, foreground: Callable[[], Optional[Swatch]]
+        self,
+        name: str,
+        changed: Changed,
+        foreground: Callable[[], Optional[Swatch]],
+        offered: Callable[[], Sequence[Swatch]],
     ) -> None:
         super().__init__()
-        self._changed, self._foreground = changed, foreground
+        self._changed, self._foreground, self._offered = changed, foreground, offered
         self.moved: Callable[[], None] = lambda: None
         self.strip: Optional[Swatches] = None
         self.current = 0
@@ -277,6 +284,10 @@ class _Pairs(QWidget):
             action = menu.addAction(text)
             action.setEnabled(enabled)
             action.triggered.connect(lambda *_, act=act: act())
+        menu.addSeparator()
+        for swatch in self._offered():
+            action = menu.addAction(_icon(swatch), f"Becomes {swatch.code}")
+            action.triggered.connect(lambda *_, swatch=swatch: self._link(number, swatch))
         menu.popup(event.globalPos())
 
     def keyPressEvent(self, event: Any) -> None:  # noqa: N802  Qt's name
@@ -357,6 +368,12 @@ KEYS = (
     Qt.Key.Key_Right,
 )
 """Keys that Krita has other uses for."""
+
+
+def _icon(swatch: Swatch) -> QIcon:
+    pixmap = QPixmap(ABOVE, ABOVE)
+    pixmap.fill(QColor(swatch.code))
+    return QIcon(pixmap)
 
 
 def _button(name: str, tip: str, icon: str, text: str = "") -> QToolButton:

@@ -380,6 +380,34 @@ def test_the_palette_in_common_is_changed_and_all_pictures_follow(
     assert same(results(krita), from_engine(*SET, links=links))
 
 
+def test_a_colour_of_a_picture_takes_one_in_common_and_follows_it(
+    krita: Krita, shots: Path
+) -> None:
+    open_set(krita)
+    krita.run()
+    krita.choose("limner_picture", "Sea")
+    shared = krita.swatches("limner_common")[1]
+    number = krita.swatches()[1].index(max(krita.swatches()[1]))
+    texts = krita.swatch_menu(number, f"Becomes {shared[2]}")
+    assert [text for text in texts if text.startswith("Becomes")] == [
+        f"Becomes {code}" for code in shared
+    ]
+    assert krita.swatches()[1][number] == shared[2]
+
+    krita.paint_with((60, 140, 90))
+    krita.swatch_menu(2, "Take the foreground colour", "limner_common")
+
+    taken = {tuple(rgb) for number, *rgb in krita.links()}
+    assert taken == {tuple(krita.links("limner_common")[0][1:])}
+    krita.run()
+    links = []
+    for name in SET:
+        krita.choose("limner_picture", name)
+        links.append(shown_links(krita))
+    common = shown_links(krita, "limner_common")
+    assert same(results(krita), from_engine(*SET, common=common, links=links))
+
+
 def test_another_palette_begins_afresh(krita: Krita) -> None:
     open_set(krita)
     krita.run()
