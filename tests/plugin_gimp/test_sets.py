@@ -461,12 +461,18 @@ def test_open_images_are_chosen_in_the_dialog_and_undone_each_for_itself(gui, sc
     assert [gui("count", image=image) for image in images[:2]] == [n + 1 for n in counts[:2]]
 
 
+def run_from_dialog(gui, engine):
+    """Agrees, and waits until the engine works on the whole of it, not on the preview."""
+    agree(gui, TITLE)
+    wait_until(lambda: not gui.type("search", "--onlyvisible", "--name", f"^{TITLE}$"), 30)
+    wait_until(engine.running_job, 30)
+
+
 def test_cancel_leaves_every_layer(gui, engine):
     image, _, run = long_set(gui)
     before = gui("look", image=image)
     gui.begin("call", mode="INTERACTIVE", **run)
-    agree(gui, TITLE)
-    wait_until(engine.running_job)
+    run_from_dialog(gui, engine)
     gui.type("mousemove", *CANCEL, "click", 1)
     assert gui.end()[0] == "cancel"
     wait_until(lambda: not engine.status()["jobs"])
@@ -479,8 +485,7 @@ def test_a_layer_removed_meanwhile_leaves_the_others(gui, engine):
     select_all_three(gui, image)
     choose(gui, window, TITLE)
     gui.type("key", "Return")
-    agree(gui, TITLE)
-    wait_until(engine.running_job)
+    run_from_dialog(gui, engine)
     gui("remove", image=image, name="Noon")
     gui.type("windowactivate", "--sync", gui.window("GIMP Message"), "key", "Return")
     assert sorted(flat(gui("look", image=image))) == ["Day", "Evening", "Morning"]
