@@ -442,25 +442,6 @@ def long_set(gui):
     return image, window, {"procedure": RECOLOR, "image": image, "drawables": NAMES}
 
 
-def test_open_images_are_chosen_in_the_dialog_and_undone_each_for_itself(gui, screenshot):
-    images, _ = open_images(gui, show=True)
-    window = gui.window(".* – GIMP")
-    counts = [gui("count", image=image) for image in images]
-    gui.begin("call", procedure=RECOLOR, image=images[2], drawables=["Over"], mode="INTERACTIVE")
-    dialog = gui.window(TITLE)
-    gui.type("windowactivate", "--sync", dialog, "sleep", 1)
-    # From the switch above, which is set and set back on the way.
-    gui.type("key", "alt+i", "key", "alt+i", "key", "Tab", "key", "Down", "sleep", 2)
-    screenshot("set-images")
-    gui.type("windowactivate", "--sync", dialog, "key", "alt+o")
-    assert gui.end() == SUCCESS
-    for image, count in zip(images, counts, strict=True):
-        wait_until(lambda image=image, count=count: gui("count", image=image) == count + 1, 20)
-    press(gui, window, "ctrl+z")
-    wait_until(lambda: gui("count", image=images[2]) == counts[2])
-    assert [gui("count", image=image) for image in images[:2]] == [n + 1 for n in counts[:2]]
-
-
 def run_from_dialog(gui, engine):
     """Agrees, and waits until the engine works on the whole of it, not on the preview."""
     agree(gui, TITLE)
@@ -489,3 +470,23 @@ def test_a_layer_removed_meanwhile_leaves_the_others(gui, engine):
     gui("remove", image=image, name="Noon")
     gui.type("windowactivate", "--sync", gui.window("GIMP Message"), "key", "Return")
     assert sorted(flat(gui("look", image=image))) == ["Day", "Evening", "Morning"]
+
+
+# The last one: dialogs open with the values of the last run.
+def test_open_images_are_chosen_in_the_dialog_and_undone_each_for_itself(gui, screenshot):
+    images, _ = open_images(gui, show=True)
+    window = gui.window(".* – GIMP")
+    counts = [gui("count", image=image) for image in images]
+    gui.begin("call", procedure=RECOLOR, image=images[2], drawables=["Over"], mode="INTERACTIVE")
+    dialog = gui.window(TITLE)
+    gui.type("windowactivate", "--sync", dialog, "sleep", 1)
+    # From the switch above, which is set and set back on the way.
+    gui.type("key", "alt+i", "key", "alt+i", "key", "Tab", "key", "Down", "sleep", 2)
+    screenshot("set-images")
+    gui.type("windowactivate", "--sync", dialog, "key", "alt+o")
+    assert gui.end() == SUCCESS
+    for image, count in zip(images, counts, strict=True):
+        wait_until(lambda image=image, count=count: gui("count", image=image) == count + 1, 20)
+    press(gui, window, "ctrl+z")
+    wait_until(lambda: gui("count", image=images[2]) == counts[2])
+    assert [gui("count", image=image) for image in images[:2]] == [n + 1 for n in counts[:2]]
