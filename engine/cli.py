@@ -81,7 +81,7 @@ def _add_operation(commands: Commands[argparse.ArgumentParser], operation: Opera
             f"--{output.role}",
             dest=f"output:{output.role}",
             type=Path,
-            metavar=target,
+            metavar="FILE" if output.common else target,
             help=f"write as well: {output.help}",
         )
     command.add_argument(

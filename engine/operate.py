@@ -83,25 +83,29 @@ def run_set(
 ) -> None:
     """As run_files, for an operation that takes a set: results have their pictures' file names.
 
-    folder: of the results, made where it is not there. extra: folders of further outputs, by role;
-    palettes are written as .png. Raises LimnerError; an input file is never written over.
+    folder: of the results, made where it is not there. extra: folders of further outputs, by role,
+    or files of those that are one for the whole set; palettes in folders are written as .png.
+    Raises LimnerError; an input file is never written over.
     """
     from engine.imaging import files, palette_files
 
     checked = operation.check_params(params)
     names = [path.name for path in pictures]
     main = operation.outputs[0].role
-    folders = {main: folder, **extra}
+    common = {output.role for output in operation.outputs if output.common}
+    folders = {main: folder, **{r: path for r, path in extra.items() if r not in common}}
     _check_names(pictures, names, folder)
     planes = [files.read_plane(path, operation.primary.role) for path in pictures]
     for role, paths in inputs.items():
         planes += [_read(operation, role, path) for path in paths]
     operation.check_roles([plane.role for plane in planes])
     _check_set_sizes(operation, planes)
-    _check_folders([*folders.values(), *([report_file] if report_file else [])])
+    _check_folders([folder, *extra.values(), *([report_file] if report_file else [])])
     result = run_planes(operation, checked, planes, on_progress=_progress_line())
     for plane in result.planes:
-        if plane.role in folders:
+        if plane.role in common & extra.keys():
+            palette_files.write_palette(extra[plane.role], plane)
+        elif plane.role in folders:
             folders[plane.role].mkdir(exist_ok=True)
             path = folders[plane.role] / names[plane.attributes["of"]]
             if plane.role == main:

@@ -94,7 +94,7 @@ class Output:
 
     kind: layers (colour layers of their own), picture (the primary input, changed), mask, labels,
     palette or cube (a change of colour as a table). name: pattern of the layer's name. exact: never
-    dithered.
+    dithered. common: of a set of pictures, one for all instead of one for each.
     """
 
     role: str
@@ -102,6 +102,7 @@ class Output:
     name: str
     help: str
     exact: bool = False
+    common: bool = False
 
 
 @dataclass(frozen=True)
@@ -148,9 +149,18 @@ class Operation:
 
     @property
     def links(self) -> Optional[Input]:
-        """The input for a palette that it gave and the artist changed, where it gives any."""
-        gives = any(output.kind == "palette" for output in self.outputs)
-        return next((i for i in self.inputs if gives and i.kind == "links"), None)
+        """The input for a picture's palette that it gave and the artist changed, if it gives any.
+
+        Of a set there is one for each picture, or none.
+        """
+        found = (i for i in self.inputs if i.kind == "links")
+        return next((i for i in found if i.repeatable == self.takes_set), None)
+
+    @property
+    def common_links(self) -> Optional[Input]:
+        """The same for the palette that the pictures of a set have in common."""
+        found = (i for i in self.inputs if i.kind == "links")
+        return next((i for i in found if self.takes_set and not i.repeatable), None)
 
     def input(self, role: str) -> Input:
         """The input of that role. Raises LimnerError unknown-input."""
@@ -521,6 +531,12 @@ CATALOG: Tuple[Operation, ...] = (
             Input(
                 "palette", "palette", "The palette in common; without one it is found in the set."
             ),
+            Input(
+                "common-links",
+                "links",
+                "The palette in common as it came back: colours above, what each becomes below; "
+                "pictures follow.",
+            ),
             replace(_LINKS, repeatable=True),
             replace(_MASK, repeatable=True),
         ),
@@ -568,6 +584,13 @@ CATALOG: Tuple[Operation, ...] = (
         (
             Output("picture", "picture", "Recolored", "Each picture in its new colours."),
             _SWATCHES,
+            Output(
+                "common",
+                "palette",
+                "Palette in common",
+                "The palette in common, and what each of its colours becomes.",
+                common=True,
+            ),
         ),
     ),
     Operation(

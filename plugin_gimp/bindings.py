@@ -1,6 +1,6 @@
 """What each input of an operation is taken from: layers, palettes, the selection, links."""
 
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence, Union
 
 from gi.repository import Gimp
 
@@ -13,9 +13,16 @@ SCRIBBLES = "scribbles"
 """Kind of input, and the name by which its layer is found."""
 IN_PLACE = "in-place"
 """GIMP's own argument of picture operations."""
+PICTURES = "pictures"
+"""GIMP's own argument of operations on a set: LAYERS or IMAGES."""
+LAYERS, IMAGES = "layers", "images"
 RESULT = "result"
 """GIMP's own argument of operations that make a mask: SELECTION or LAYER_MASK."""
 SELECTION, LAYER_MASK = "selection", "layer-mask"
+
+
+Picture = Union[Gimp.Layer, Gimp.Image]
+"""What a set is of; an image is the picture that the artist sees of it."""
 
 
 def layer_inputs(operation: Operation) -> List[Input]:
@@ -33,13 +40,9 @@ def palette_inputs(operation: Operation) -> List[Input]:
     return [entry for entry in operation.inputs if entry.kind == "palette"]
 
 
-def links_input(operation: Operation) -> Optional[Input]:
-    """The input by which the artist changes the operation's palette, where there is one.
-
-    The pictures of a set would each have their own; those cannot be changed here.
-    """
-    links = (entry for entry in operation.inputs if entry.kind == "links" and not entry.repeatable)
-    return next(links, None)
+def links_inputs(operation: Operation) -> List[Input]:
+    """Inputs by which the artist changes palettes that the operation gave."""
+    return [entry for entry in operation.inputs if entry.kind == "links"]
 
 
 def mask_inputs(operation: Operation) -> List[Input]:
@@ -51,6 +54,8 @@ def own_arguments(operation: Operation) -> List[str]:
     """Names of the arguments that come from GIMP instead of the catalogue."""
     if operation.makes_mask:
         return [RESULT]
+    if operation.takes_set:
+        return [PICTURES, IN_PLACE]
     return [] if operation.works_on_line_art else [IN_PLACE]
 
 
@@ -75,27 +80,33 @@ def suggest(operation: Operation, selected: Gimp.Layer, config: Gimp.ProcedureCo
         config.set_property(role, layer)
 
 
-def suggest_links(operation: Operation, selected: Gimp.Layer, config: Gimp.ProcedureConfig) -> None:
-    """Fills in the palette as the artist changed it for this layer; another one has its own."""
-    entry = links_input(operation)
-    if entry:
-        choice = kept.read(selected.get_image(), kept.CHOICES).get(operation.id, {})
-        is_own = choice.get("layer") == selected.get_tattoo()
-        config.set_property(entry.role, choice.get("links", "") if is_own else "")
+def suggest_links(
+    operation: Operation, sources: Sequence[Gimp.Layer], config: Gimp.ProcedureConfig
+) -> None:
+    """Fills in the palettes as the artist changed them for these layers; others have their own."""
+    choice = kept.read(sources[0].get_image(), kept.CHOICES).get(operation.id, {})
+    known = [layer.get_tattoo() for layer in sources] if not takes_images(operation, config) else []
+    for entry in links_inputs(operation):
+        is_own = choice.get("layers") == known
+        config.set_property(entry.role, choice.get(entry.role, "") if is_own else "")
 
 
-def keep_choices(operation: Operation, selected: Gimp.Layer, config: Gimp.ProcedureConfig) -> None:
-    """Keeps with the image where the artist wants the operation's mask, and the palette.
+def keep_choices(
+    operation: Operation, sources: Sequence[Gimp.Layer], config: Gimp.ProcedureConfig
+) -> None:
+    """Keeps with the image where the artist wants the operation's mask, and the palettes.
 
-    The palette is that of the picture as it was, and with a run in place that is no more.
+    These are of the pictures as they were, and with a run in place those are no more.
     """
-    image, entry = selected.get_image(), links_input(operation)
+    image, entries = sources[0].get_image(), links_inputs(operation)
     choices = kept.read(image, kept.CHOICES)
     if operation.makes_mask:
         choices[operation.id] = config.get_property(RESULT)
-    elif entry:
-        words = "" if config.get_property(IN_PLACE) else config.get_property(entry.role)
-        choices[operation.id] = {"layer": selected.get_tattoo(), "links": words}
+    elif entries and (config.get_property(IN_PLACE) or takes_images(operation, config)):
+        choices[operation.id] = {}
+    elif entries:
+        words = {entry.role: config.get_property(entry.role) for entry in entries}
+        choices[operation.id] = {"layers": [layer.get_tattoo() for layer in sources], **words}
     if operation.id in choices:
         kept.write(image, kept.CHOICES, choices)
 
@@ -124,6 +135,20 @@ def _lines(selected: Gimp.Layer, scribbles: Optional[Gimp.Layer]) -> Gimp.Layer:
     place = siblings.index(selected)
     beside = [*siblings[place + 1 : place + 2], *siblings[max(0, place - 1) : place], selected]
     return beside[0]
+
+
+def takes_images(operation: Operation, config: Gimp.ProcedureConfig) -> bool:
+    """Whether the pictures are all open images instead of layers of one."""
+    return operation.takes_set and bool(config.get_property(PICTURES) == IMAGES)
+
+
+def pictures(
+    operation: Operation, drawables: Sequence[Gimp.Drawable], config: Gimp.ProcedureConfig
+) -> List[Picture]:
+    """What is worked on: layers, or all open images. Raises LimnerError missing-input."""
+    if takes_images(operation, config):
+        return sorted(Gimp.get_images(), key=lambda image: image.get_id())
+    return primary_layers(operation, drawables, config)
 
 
 def primary_layers(
@@ -159,7 +184,7 @@ def selected_layers(operation: Operation, drawables: Sequence[Gimp.Drawable]) ->
 
 def read_inputs(
     operation: Operation,
-    sources: Sequence[Gimp.Layer],
+    sources: Sequence[Picture],
     config: Gimp.ProcedureConfig,
     *,
     bare: bool,
@@ -179,7 +204,7 @@ def read_inputs(
 def read_input(
     operation: Operation,
     entry: Input,
-    sources: Sequence[Gimp.Layer],
+    sources: Sequence[Picture],
     config: Gimp.ProcedureConfig,
     *,
     bare: bool,
@@ -187,9 +212,9 @@ def read_input(
     """The planes of one input, as `read_inputs` reads them; none where there are none."""
     if entry is operation.primary:
         return [_read_primary(operation, source, bare) for source in sources]
-    if entry.kind == "links" and entry is not links_input(operation):
-        return []
     given = config.get_property(entry.role)
+    if entry.kind == "links":
+        return links.planes(entry, given, len(sources))
     if entry.kind == "mask":
         plane = _read_mask(operation, entry, sources, given, bare)
     else:
@@ -198,9 +223,14 @@ def read_input(
     return [plane] if plane else []
 
 
-def _read_primary(operation: Operation, primary: Gimp.Layer, bare: bool) -> Plane:
-    """The primary layer; where the operation looks at a thing in a picture, all under it too."""
+def _read_primary(operation: Operation, primary: Picture, bare: bool) -> Plane:
+    """The primary layer; where the operation looks at a thing in a picture, all under it too.
+
+    Of an image all that is seen, without what an earlier run put on top of it.
+    """
     role = operation.primary.role
+    if isinstance(primary, Gimp.Image):
+        return pixels.read_image(primary, role, lambda layer: document.is_on_top(layer, operation))
     if operation.works_on_composite and not bare:
         _check_shown(primary)
         return pixels.read_with_below(primary, role)
@@ -224,8 +254,6 @@ def _check_shown(layer: Gimp.Layer) -> None:
 def _read_other(entry: Input, given: Any) -> Plane:
     if entry.kind == "palette":
         return pixels.read_palette(given, entry.role)
-    if entry.kind == "links":
-        return links.plane(entry.role, links.read(given))
     shape = pixels.read_shape(given, entry.role) if entry.is_mask else None
     return shape or pixels.read(given, entry.role)
 
@@ -233,18 +261,20 @@ def _read_other(entry: Input, given: Any) -> Plane:
 def _read_mask(
     operation: Operation,
     entry: Input,
-    sources: Sequence[Gimp.Layer],
+    sources: Sequence[Picture],
     chosen: Optional[Gimp.Layer],
     bare: bool,
 ) -> Optional[Plane]:
     """The layer chosen, else the selection, else the shape of a pasted thing's own layer.
 
     A layer that covers everything counts by its brightness; a selection that the operation made
-    itself does not count. Raises LimnerError missing-input.
+    itself does not count, and none of several images. Raises LimnerError missing-input.
     """
     primary = sources[0]
     if chosen and chosen not in sources:
         return pixels.read_shape(chosen, entry.role) or pixels.read(chosen, entry.role)
+    if isinstance(primary, Gimp.Image):
+        return None
     plane = pixels.read_selection(primary.get_image(), entry.role)
     if plane and not chosen and not kept.is_made(primary.get_image(), operation.id, plane):
         if bare or not operation.works_on_composite:
@@ -274,7 +304,7 @@ def _check_selection(sources: Sequence[Gimp.Layer]) -> None:
 
 
 def _check_other(
-    operation: Operation, entry: Input, sources: Sequence[Gimp.Layer], given: Any
+    operation: Operation, entry: Input, sources: Sequence[Picture], given: Any
 ) -> None:
     if given in sources:
         raise LimnerError(

@@ -2,14 +2,14 @@
 
 import gc
 import secrets
-from typing import Any, Iterator, List, Tuple
+from typing import Any, Iterator, List, Sequence, Tuple
 
 from gi.repository import Gimp, GimpUi, GObject, Gtk
 
 from .bindings import (
     all_layers,
     layer_inputs,
-    links_input,
+    links_inputs,
     mask_inputs,
     own_arguments,
     palette_inputs,
@@ -31,21 +31,21 @@ VARIANTS = "variants"
 def ask(
     procedure: Gimp.Procedure,
     operation: Operation,
-    selected: Gimp.Layer,
+    sources: Sequence[Gimp.Layer],
     config: Gimp.ProcedureConfig,
 ) -> bool:
     """Lets the person choose inputs and parameters; False where they thought better of it."""
     GimpUi.init(procedure.get_name())
     dialog = GimpUi.ProcedureDialog.new(procedure, config, operation.title)
-    settings = _settings(dialog, operation, selected.get_image(), config)
-    links = links_input(operation)
+    settings = _settings(dialog, operation, sources[0].get_image(), config)
+    links = links_inputs(operation)
     if not links:
         dialog.get_content_area().pack_start(settings, False, False, 0)
         agreed = dialog.run()
     else:
         if any(parameter.name == COLORS for parameter in operation.parameters):
-            _follow_links(dialog, config, links.role)
-        columns, live = Gtk.Box(spacing=2 * SPACING), Live(operation, selected, config)
+            _follow_links(dialog, config, (operation.common_links or operation.links).role)
+        columns, live = Gtk.Box(spacing=2 * SPACING), Live(operation, sources, config)
         columns.pack_start(settings, True, True, 0)
         columns.pack_start(live, False, False, 0)
         columns.show()
@@ -115,8 +115,6 @@ def _notes(operation: Operation) -> Iterator[str]:
         yield "Lines on opaque paper are set to Multiply or Screen, so that the colours show."
     if operation.works_on_composite:
         yield "The picture is the selected layer with all that lies under it."
-    if operation.takes_set:
-        yield "The pictures of the set are the layers that are selected."
     if any(parameter.name == VARIANTS for parameter in operation.parameters):
         yield "The first variant is shown; the eyes in the layer list show the others."
 

@@ -6,6 +6,7 @@ from typing import Any, Dict, Iterator, Optional, Sequence, Tuple
 from gi.repository import Gegl, Gimp
 
 from . import kept, pixels
+from .ipc.catalog import Operation
 from .ipc.errors import LimnerError
 from .ipc.planes import Plane
 
@@ -14,6 +15,10 @@ MODES = {
     "multiply": Gimp.LayerMode.MULTIPLY,
     "screen": Gimp.LayerMode.SCREEN,
 }
+
+
+ON_TOP = "on-top"
+"""What is noted of a result that is of the whole image."""
 
 
 def add_under(lines: Gimp.Layer, title: str, planes: Sequence[Plane]) -> None:
@@ -58,6 +63,22 @@ def add_above(sources: Sequence[Gimp.Layer], operation: str, planes: Sequence[Pl
             while place and _is_result(siblings[place - 1], operation, sources):
                 place -= 1
             _insert(image, plane, parent, place)
+
+
+def add_on_top(images: Sequence[Gimp.Image], planes: Sequence[Plane]) -> None:
+    """Puts each result on top of all layers of its image; images that were closed get none."""
+    for plane in planes:
+        image = images[number_of(plane)]
+        if image.is_valid():
+            with _one_step(image, [plane]):
+                layer = _insert(image, plane, None, 0)
+                kept.write(layer, kept.MADE, {**_metadata(plane), ON_TOP: True})
+
+
+def is_on_top(layer: Gimp.Layer, operation: Operation) -> bool:
+    """Whether the operation made the layer of the whole image."""
+    made = kept.read(layer, kept.MADE)
+    return made.get("operation") == operation.id and ON_TOP in made
 
 
 def _is_result(layer: Gimp.Layer, operation: str, sources: Sequence[Gimp.Layer]) -> bool:

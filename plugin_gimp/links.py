@@ -2,16 +2,20 @@
 
 As text, for scripts and for GIMP to remember: "#b04030>#2060a0, #336699>#336699, #888888". The
 first becomes blue, the second stays as it is, and the operation chooses what the third becomes. A
-colour that is no hex code is written as in CSS, "color(srgb 0.5 0.25 1.2)".
+colour that is no hex code is written as in CSS, "color(srgb 0.5 0.25 1.2)". Of several pictures the
+links of each, from top to bottom, are parted by ";"; those of which nothing is said are left to the
+operation.
 """
 
 import re
 import struct
 from typing import List, NamedTuple, Optional, Sequence, Tuple
 
+from .ipc.catalog import Input
 from .ipc.errors import LimnerError
 from .ipc.planes import Plane
 
+_PIXEL = struct.Struct("<4f")
 _COLOUR = r"#[0-9a-f]{6}|color\(srgb(?: +-?\d*\.?\d+){3} *\)"
 _LINK = re.compile(rf"({_COLOUR})(?:>({_COLOUR}))?", re.ASCII)
 _HALF_STEP = 0.5 / 65535
@@ -65,6 +69,35 @@ def read(text: str) -> List[Link]:
     return [Link(*match.groups()) for match in found if match]
 
 
+def read_each(text: str, count: int) -> List[List[Link]]:
+    """The links of each of so many pictures. Raises LimnerError bad-parameter."""
+    if not text.strip():
+        return [[] for _ in range(count)]
+    parts = text.split(";")
+    if len(parts) != count:
+        raise LimnerError(
+            "bad-parameter",
+            f"The links are of {len(parts)} pictures, and {count} are selected.",
+            "Give links for each picture, from top to bottom, parted by ';', or none.",
+        )
+    return [read(part) for part in parts]
+
+
+def write_each(links: Sequence[Sequence[Link]]) -> str:
+    """The links of pictures as text; nothing where the operation chooses all."""
+    words = [write(each) for each in links]
+    return "; ".join(words) if any(words) else ""
+
+
+def planes(entry: Input, text: str, count: int) -> List[Plane]:
+    """The links that a text says, for so many pictures where each has its own.
+
+    Raises LimnerError bad-parameter.
+    """
+    each = read_each(text, count) if entry.repeatable else [read(text)]
+    return [plane(entry.role, links) for links in each] if any(each) else []
+
+
 def write(links: Sequence[Link]) -> str:
     """The links as text; nothing where the operation chooses all."""
     if not any(link.target for link in links):
@@ -73,11 +106,16 @@ def write(links: Sequence[Link]) -> str:
 
 
 def plane(role: str, links: Sequence[Link]) -> Plane:
-    """The links as the engine takes them: 2 rows of RGBA, free ones transparent below."""
+    """The links as the engine takes them: 2 rows of RGBA, free ones transparent below.
+
+    Where there are none, all is free.
+    """
+    if not links:
+        return Plane(role, "Links", 1, 2, 4, "f32", bytes(2 * _PIXEL.size))
     above = [_rgba(link.source, 1.0) for link in links]
     below = [_rgba(link.target or link.source, 1.0 if link.target else 0.0) for link in links]
     return Plane(role, "Links", len(links), 2, 4, "f32", b"".join(above + below))
 
 
 def _rgba(colour: str, alpha: float) -> bytes:
-    return struct.pack("<4f", *rgb_of(colour), alpha)
+    return _PIXEL.pack(*rgb_of(colour), alpha)

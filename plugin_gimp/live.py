@@ -1,5 +1,7 @@
 """The part of a dialog that shows what the operation would do, and lets the artist change it."""
 
+import math
+from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from gi.repository import Gimp, GLib, GObject, Gtk
@@ -9,7 +11,7 @@ from .ipc.catalog import Operation
 from .ipc.errors import LimnerError
 from .ipc.planes import Plane
 from .links import Link
-from .looks import Answers, Looks, Question
+from .looks import COMMON, NO_SWATCHES, Answers, Links, Looks, Question
 from .palette import PaletteStrip, Swatch
 from .preview import Preview
 from .procedures import PREVIEW
@@ -19,27 +21,39 @@ WIDTH, TEXT_HEIGHT = 50, 36
 """Characters in a line of text, and pixels kept for two lines, so that nothing jumps."""
 
 
+IN_COMMON = "Palette in common"
+SIDE = 256
+"""Pixels of a picture of a set in the engine's preview, at most."""
+
+
 class Live(Gtk.Box):
-    """Preview and palette of one layer. `close` it with the dialog."""
+    """Preview and palettes of the layers that are worked on. `close` it with the dialog."""
 
     def __init__(
-        self, operation: Operation, source: Gimp.Layer, config: Gimp.ProcedureConfig
+        self,
+        operation: Operation,
+        sources: Sequence[Gimp.Layer],
+        config: Gimp.ProcedureConfig,
     ) -> None:
         super().__init__(orientation=Gtk.Orientation.VERTICAL, spacing=SPACING)
-        self._operation, self._source, self._config = operation, source, config
-        self._role = bindings.links_input(operation).role
+        self._operation, self._layers, self._config = operation, sources, config
+        self._role, common = operation.links.role, operation.common_links
+        self._common_role = common.role if common else ""
         self._read: Dict[str, Tuple[Any, List[Plane]]] = {}
-        self._swatches: List[Swatch] = []
         self._waiting, self._changes = 0, False
-        image = source.get_image()
+        image = sources[0].get_image()
         canvas = image.get_width(), image.get_height()
-        self._preview, self._strip = Preview(canvas), PaletteStrip(self._link)
+        self._preview = Preview(canvas)
+        self._chooser = Gtk.ComboBoxText(tooltip_text="The picture that the palette is of.")
+        self._chosen = self._chooser.connect("changed", self._choose)
+        self._begin()
+        self._strip = PaletteStrip(self._link)
         self._words = Gtk.Label(
             xalign=0, yalign=0, wrap=True, max_width_chars=WIDTH, height_request=TEXT_HEIGHT
         )
         self._reset = Gtk.Button.new_with_mnemonic("Reset Pale_tte")
         self._reset.set_tooltip_text("Leaves all colours to Limner.")
-        self._reset.connect("clicked", lambda _: config.set_property(self._role, ""))
+        self._reset.connect("clicked", lambda _: self._set_links(self._shown, []))
         self._save = Gtk.Button.new_with_mnemonic("Sa_ve Palette")
         self._save.set_tooltip_text("Adds what the colours become to GIMP's palettes.")
         self._save.connect("clicked", lambda _: self._save_palette())
@@ -71,15 +85,52 @@ class Live(Gtk.Box):
         title = Gtk.Label.new_with_mnemonic("Palette: _before above, after below")
         title.set_xalign(0)
         title.set_mnemonic_widget(self._strip)
-        for widget in (shown, self._preview, title, self._strip, buttons, self._words):
+        heading = Gtk.Box(spacing=SPACING)
+        heading.pack_start(title, True, True, 0)
+        if self._common_role:
+            heading.pack_start(self._chooser, False, False, 0)
+        for widget in (shown, self._preview, heading, self._strip, buttons, self._words):
             self.pack_start(widget, False, False, 0)
             if widget is not self._preview:
                 widget.show_all()
         self.show()
 
+    def _begin(self) -> None:
+        """With the pictures of the moment, of which nothing is known yet."""
+        operation, config = self._operation, self._config
+        self._sources = bindings.pictures(operation, self._layers, config)
+        common = [COMMON] if self._common_role else []
+        self._palettes = [*common, *range(len(self._sources))]
+        self._swatches: Dict[int, List[Swatch]] = {number: [] for number in self._palettes}
+        self._shown = self._palettes[0]
+        if common:
+            self._preview.set_canvas(_sheet(len(self._sources)))
+        self._chooser.handler_block(self._chosen)
+        self._chooser.remove_all()
+        for number in self._palettes:
+            self._chooser.append_text(self._name(number))
+        self._chooser.set_active(0)
+        self._chooser.handler_unblock(self._chosen)
+
+    def _choose(self, _: Gtk.ComboBoxText) -> None:
+        """The artist wants to see another palette."""
+        self._shown = self._palettes[self._chooser.get_active()]
+        self._show_swatches()
+
+    def _name(self, number: int) -> str:
+        return IN_COMMON if number == COMMON else Path(self._sources[number].get_name()).stem
+
     def _changed(self, _: Gimp.ProcedureConfig, setting: GObject.ParamSpec) -> None:
-        if setting.name == self._role:
+        kinds = {entry.role: entry.kind for entry in self._operation.inputs}
+        if kinds.get(setting.name) == "links":
             self._show_swatches()
+        elif kinds.get(setting.name) == "palette" and self._common_role:
+            # Another palette in common begins afresh.
+            self._config.set_property(self._common_role, "")
+        elif setting.name == bindings.PICTURES:
+            self._begin()
+            for role in (self._common_role, self._role):
+                self._config.set_property(role, "")
         self._ask_soon(GLib.PRIORITY_DEFAULT)
 
     def _ask_soon(self, priority: int) -> None:
@@ -98,13 +149,15 @@ class Live(Gtk.Box):
 
     def _ask(self) -> None:
         if not self._config.get_property(PREVIEW):
-            self._words.set_text("" if self._swatches else "The preview shows the palette.")
+            known = any(self._swatches.values())
+            self._words.set_text("" if known else "The preview shows the palette.")
             return
         params = {p.name: self._config.get_property(p.name) for p in self._operation.parameters}
         try:
             with pixels.in_turns(_let_gtk_work):
                 planes = self._planes()
-            self._looks.ask(Question(params, planes, self._links()))
+            asked = {number: self._links(number) for number in self._palettes}
+            self._looks.ask(Question(params, planes, asked))
         except LimnerError as error:
             self._fail(error)
 
@@ -112,17 +165,31 @@ class Live(Gtk.Box):
         """All inputs, of which only those are read that the artist chose anew."""
         bare = self._config.get_property(bindings.IN_PLACE)
         for entry in self._operation.inputs:
-            primary = entry is self._operation.primary
-            choice = bare, None if primary else self._config.get_property(entry.role)
+            own = entry is self._operation.primary or self._config.get_property(entry.role)
+            choice = bare, bindings.takes_images(self._operation, self._config), own
             if self._read.get(entry.role, (None,))[0] != choice:
                 planes = bindings.read_input(
-                    self._operation, entry, [self._source], self._config, bare=bare
+                    self._operation, entry, self._sources, self._config, bare=bare
                 )
                 self._read[entry.role] = choice, planes
         return [plane for _, planes in self._read.values() for plane in planes]
 
-    def _links(self) -> List[Link]:
-        return links.read(self._config.get_property(self._role))
+    def _links(self, number: int) -> List[Link]:
+        """What the artist wants of a palette; nothing where it is left to the operation."""
+        if number == COMMON:
+            return links.read(self._config.get_property(self._common_role))
+        return self._each()[number]
+
+    def _each(self) -> List[List[Link]]:
+        return links.read_each(self._config.get_property(self._role), len(self._sources))
+
+    def _set_links(self, number: int, wanted: Sequence[Link]) -> None:
+        if number == COMMON:
+            self._config.set_property(self._common_role, links.write(wanted))
+        else:
+            each: List[Sequence[Link]] = list(self._each())
+            each[number] = wanted
+            self._config.set_property(self._role, links.write_each(each))
 
     def _wait(self, words: str) -> None:
         self._preview.say(words + "…")
@@ -135,39 +202,50 @@ class Live(Gtk.Box):
         say = self._preview.say if self._preview.is_empty else self._words.set_text
         say(str(error))
 
-    def _known(self, asked: Sequence[Link], metadata: Mapping[str, Any]) -> None:
+    def _known(self, asked: Links, metadata: Mapping[int, Mapping[str, Any]]) -> None:
         """The engine knows what each colour becomes; for links that are no more, that is old."""
-        if asked == self._links():
-            given = asked or [Link(code) for code in metadata["source"]]
-            rows = zip(given, metadata["target"], metadata["share"])
-            self._swatches = [Swatch(*row) for row in rows]
-            self._show_swatches()
-            if not given:
-                self._words.set_text("There is no colour here to change.")
+        for number in self._palettes:
+            wanted = self._links(number)
+            if asked.get(number) == wanted:
+                said = metadata.get(number, NO_SWATCHES)
+                given = wanted or [Link(code) for code in said["source"]]
+                rows = zip(given, said["target"], said["share"])
+                self._swatches[number] = [Swatch(*row) for row in rows]
+        self._show_swatches()
+        if not self._swatches[self._shown]:
+            self._words.set_text("There is no colour here to change.")
 
     def _show_swatches(self) -> None:
         """Shows what is known, with the artist's choices."""
-        given, known = self._links(), self._swatches
+        given, known = self._links(self._shown), self._swatches[self._shown]
         now = given or [Link(swatch.link.source) for swatch in known]
         if len(known) != len(now):
             known = [Swatch(link, link.target or link.source, None) for link in now]
-        self._swatches = [
+        swatches = [
             swatch if swatch.link == link else Swatch(link, link.target or swatch.becomes, share)
             for link, swatch, share in ((new, old, old.share) for new, old in zip(now, known))
         ]
-        self._strip.show_swatches(self._swatches)
+        self._swatches[self._shown] = swatches
+        self._strip.show_swatches(swatches)
         self._reset.set_sensitive(bool(given))
-        self._save.set_sensitive(bool(self._swatches))
+        self._save.set_sensitive(bool(swatches))
 
     def _link(self, place: int, target: Optional[str]) -> None:
         """The artist wants a colour to become another; None leaves it to the operation."""
-        given = [swatch.link for swatch in self._swatches]
+        given = [swatch.link for swatch in self._swatches[self._shown]]
         given[place] = Link(given[place].source, target)
-        self._config.set_property(self._role, links.write(given))
+        self._set_links(self._shown, given)
 
     def _save_palette(self) -> None:
-        name = palette.save(f"{self._source.get_name()} ({self._operation.title})", self._swatches)
+        title = f"{self._name(self._shown)} ({self._operation.title})"
+        name = palette.save(title, self._swatches[self._shown])
         self._words.set_text(f"Saved: '{name}' is one of GIMP's palettes now.")
+
+
+def _sheet(count: int) -> Tuple[int, int]:
+    """Width and height, in pictures, of the sheet on which the engine shows a set; see SIDE."""
+    columns = math.ceil(math.sqrt(count))
+    return SIDE * columns, SIDE * math.ceil(count / columns)
 
 
 def _let_gtk_work() -> None:

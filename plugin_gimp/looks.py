@@ -3,7 +3,6 @@
 import gc
 import threading
 import traceback
-from dataclasses import dataclass
 from typing import Any, Callable, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from gi.repository import Gimp, GLib
@@ -23,35 +22,35 @@ WORDS = {"queued": "Waiting until the engine is done with another picture"}
 """What is said at a stage of the engine's; WAITING at all others."""
 
 NO_SWATCHES: Mapping[str, Any] = {"source": [], "target": [], "share": []}
+COMMON = -1
+"""In place of a picture's number: the palette that the pictures of a set have in common."""
+
+Links = Mapping[int, Sequence[Link]]
+"""By the picture's number, or COMMON."""
 
 
 class Question(NamedTuple):
-    """What to look at: parameters, all inputs as planes, the primary one first, and the links."""
+    """What to look at: parameters, all inputs as planes, the primary ones first, and the links."""
 
     params: Mapping[str, Value]
     planes: Sequence[Plane]
-    links: Sequence[Link]
+    links: Links
 
 
 class Answers(NamedTuple):
     """Who is told of a look, each in the main thread.
 
     waits(words): what it waits for. after(plane), before(plane): small pictures. swatches(links,
-    metadata): of the links that were asked for or, without any, of the picture, main colours, what
-    each becomes, and its share, in lists `source`, `target` and `share`. failed(error).
+    metadata): what was asked for, and by the same numbers, of the links or, without any, of the
+    picture, main colours, what each becomes, and its share, in lists `source`, `target` and
+    `share`. failed(error).
     """
 
     waits: Callable[[str], None]
     after: Callable[[Plane], None]
     before: Callable[[Plane], None]
-    swatches: Callable[[Sequence[Link], Mapping[str, Any]], None]
+    swatches: Callable[[Links, Mapping[int, Mapping[str, Any]]], None]
     failed: Callable[[LimnerError], None]
-
-
-@dataclass(frozen=True)
-class _Roles:
-    links: str
-    swatches: str
 
 
 class Looks:
@@ -62,10 +61,7 @@ class Looks:
 
     def __init__(self, operation: Operation, canvas: Tuple[int, int], answers: Answers) -> None:
         self._operation, self._canvas, self._answers = operation, canvas, answers
-        self._roles = _Roles(
-            next(entry.role for entry in operation.inputs if entry.kind == "links"),
-            next(output.role for output in operation.outputs if output.kind == "palette"),
-        )
+        self._palettes = {o.role: o.common for o in operation.outputs if o.kind == "palette"}
         self._name = f"gimp {Gimp.version()}"  # GIMP answers the main thread alone
         self._asked = threading.Condition()
         self._next: Optional[Question] = None
@@ -115,21 +111,25 @@ class Looks:
         with Client(self._name) as client:
             client.connect(launch.ensure_running())
             swatches = self._run(client, question, self._answers.after)
-            metadata = swatches.attributes["metadata"] if swatches else NO_SWATCHES
-            self._tell(self._answers.swatches, question.links, metadata)
+            self._tell(self._answers.swatches, question.links, swatches)
             if question.planes[0] is not self._seen:
-                # With all colours kept, the picture is as it was.
-                kept = [Link(code, code) for code in metadata["source"]]
-                planes = [p for p in question.planes if p.role != self._roles.links]
-                if kept:
-                    planes.append(links.plane(self._roles.links, kept))
-                self._run(client, Question(question.params, planes, kept), self._answers.before)
+                self._run(client, self._kept(question, swatches), self._answers.before)
                 self._seen = question.planes[0]
+
+    def _kept(self, question: Question, swatches: Mapping[int, Mapping[str, Any]]) -> Question:
+        """The same with all colours kept: the pictures are as they were."""
+        inputs = {entry.role: entry.kind for entry in self._operation.inputs}
+        planes = [plane for plane in question.planes if inputs[plane.role] != "links"]
+        role, first = self._operation.links.role, self._operation.primary.role
+        for number in range(sum(plane.role == first for plane in planes)):
+            sources = swatches.get(number, NO_SWATCHES)["source"]
+            planes.append(links.plane(role, [Link(code, code) for code in sources]))
+        return question._replace(planes=planes)
 
     def _run(
         self, client: Client, question: Question, show: Callable[[Plane], None]
-    ) -> Optional[Plane]:
-        """Shows a small picture; returns the swatches where there are any."""
+    ) -> Mapping[int, Mapping[str, Any]]:
+        """Shows a small picture; returns what is known of swatches, by picture or COMMON."""
         result = client.run(
             self._operation.id,
             question.params,
@@ -138,9 +138,12 @@ class Looks:
             on_progress=lambda _, stage: self._tell(self._answers.waits, WORDS.get(stage, WAITING)),
             on_preview=lambda plane: self._tell(show, plane),
             cancelled=self._closed,
-            outputs=[self._roles.swatches],
+            outputs=list(self._palettes),
         )
-        return next(iter(result.planes), None)
+        return {
+            COMMON if self._palettes[p.role] else p.attributes["of"]: p.attributes["metadata"]
+            for p in result.planes
+        }
 
     def _tell(self, call: Callable[..., None], *arguments: Any) -> None:
         def tell() -> bool:
@@ -148,4 +151,5 @@ class Looks:
                 call(*arguments)
             return GLib.SOURCE_REMOVE
 
-        GLib.idle_add(tell)
+        # Before GTK draws, so that it draws once.
+        GLib.idle_add(tell, priority=GLib.PRIORITY_DEFAULT)

@@ -2,6 +2,7 @@
 
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Callable, Iterator, List, Optional, Tuple
 
 from gi.repository import Babl, Gegl, Gimp
@@ -60,6 +61,19 @@ def read_with_below(layer: Gimp.Layer, role: str) -> Plane:
             other.set_visible(False)
         drawn = Gimp.Layer.new_from_visible(copy, copy, layer.get_name())
         return _plane(drawn, image, role, layer.get_name(), 0, 0)
+    finally:
+        copy.delete()
+
+
+def read_image(image: Gimp.Image, role: str, hides: Callable[[Gimp.Layer], bool]) -> Plane:
+    """All that is seen of the image but those layers that it hides."""
+    copy = image.duplicate()
+    try:
+        for layer in filter(hides, copy.get_layers()):
+            layer.set_visible(False)
+        name = Path(image.get_name()).stem
+        drawn = Gimp.Layer.new_from_visible(copy, copy, name)
+        return _plane(drawn, image, role, name, 0, 0)
     finally:
         copy.delete()
 

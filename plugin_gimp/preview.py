@@ -24,19 +24,16 @@ class Preview(Gtk.Box):
 
     def __init__(self, canvas: Tuple[int, int]) -> None:
         super().__init__(orientation=Gtk.Orientation.VERTICAL, spacing=SPACING)
-        scale = min(WIDEST / canvas[0], HIGHEST / canvas[1], 1.0)
-        self._size = [max(1, round(side * scale)) for side in canvas]
-        self._before: Optional[GdkPixbuf.Pixbuf] = None
-        self._after: Optional[GdkPixbuf.Pixbuf] = None
         self._shown, self._place = AFTER, 0.5
-        self._picture = Gtk.Image()
-        self._picture.set_size_request(*self._size)
+        self._picture, self._words = Gtk.Image(), Gtk.Label()
+        self.set_canvas(canvas)
         touched = Gtk.EventBox(halign=Gtk.Align.CENTER)
         touched.add(self._picture)
         touched.add_events(Gdk.EventMask.BUTTON_PRESS_MASK | Gdk.EventMask.BUTTON1_MOTION_MASK)
         touched.connect("button-press-event", self._drag)
         touched.connect("motion-notify-event", self._drag)
-        self._words = Gtk.Label(wrap=True, justify=Gtk.Justification.CENTER)
+        self._words.set_line_wrap(True)
+        self._words.set_justify(Gtk.Justification.CENTER)
         place = Gtk.Overlay()
         place.set_size_request(WIDEST, LOWEST)
         place.add(touched)
@@ -44,6 +41,16 @@ class Preview(Gtk.Box):
         self.pack_start(place, False, False, 0)
         self.pack_start(self._buttons(), False, False, 0)
         self.show_all()
+
+    def set_canvas(self, canvas: Tuple[int, int]) -> None:
+        """Makes room for pictures of that shape, of which there is none yet."""
+        scale = min(WIDEST / canvas[0], HIGHEST / canvas[1], 1.0)
+        self._size = [max(1, round(side * scale)) for side in canvas]
+        self._before: Optional[GdkPixbuf.Pixbuf] = None
+        self._after: Optional[GdkPixbuf.Pixbuf] = None
+        self._picture.clear()
+        self._picture.set_size_request(*self._size)
+        self._words.show()
 
     def say(self, words: str) -> None:
         """Says why there is no picture yet."""

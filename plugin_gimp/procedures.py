@@ -1,13 +1,13 @@
 """One GIMP procedure for each operation: arguments, run modes, and how a run ended."""
 
 import traceback
-from typing import Dict, List, Optional, Sequence
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import gi
 from gi.repository import Gegl, Gimp, GLib, GObject
 
 from . import bindings, document, running
-from .bindings import IN_PLACE, LAYER_MASK, RESULT, SELECTION
+from .bindings import IMAGES, IN_PLACE, LAYER_MASK, LAYERS, PICTURES, RESULT, SELECTION, Picture
 from .ipc import catalog
 from .ipc.catalog import Operation, Parameter
 from .ipc.errors import LimnerError
@@ -24,6 +24,7 @@ LINKS_HELP = (
     "Which main colours become which, and which are left to the operation: "
     "'#b04030>#2060a0, #888888>color(srgb 0.4 0.5 1.2), #b0c040'; empty leaves all to it."
 )
+EACH_HELP = " Of several pictures those of each, from top to bottom, parted by ';'."
 
 
 class Limner(Gimp.PlugIn):
@@ -60,7 +61,7 @@ def _sensitivity(operation: Operation) -> Gimp.ProcedureSensitivityMask:
 
 
 def _add_arguments(procedure: Gimp.Procedure, operation: Operation) -> None:
-    links = bindings.links_input(operation)
+    links = bindings.links_inputs(operation)
     label = _Labels(PALETTE_LETTERS if links else "")
     for entry in bindings.layer_inputs(operation):
         name = label(entry.role.replace("-", " ").capitalize())
@@ -71,14 +72,23 @@ def _add_arguments(procedure: Gimp.Procedure, operation: Operation) -> None:
     for entry in bindings.mask_inputs(operation):
         name = label(entry.role.capitalize())
         procedure.add_layer_argument(entry.role, name, entry.help, True, FLAGS)
+    for entry in links:
+        name = entry.role.replace("-", " ").capitalize()
+        text = LINKS_HELP + (EACH_HELP if entry.repeatable else "")
+        procedure.add_string_argument(entry.role, name, text, "", FLAGS)
     if links:
-        procedure.add_string_argument(links.role, "Links", LINKS_HELP, "", FLAGS)
         text = "Shows what the result will be like."
         procedure.add_boolean_aux_argument(PREVIEW, "Preview", text, True, FLAGS)
     for parameter in operation.parameters:
         unit = f" ({parameter.unit})" if parameter.unit else ""
         _add_parameter(procedure, parameter, label(parameter.title + unit))
     own = bindings.own_arguments(operation)
+    if PICTURES in own:
+        text = "The layers that are selected, or all open images; those get a layer on top."
+        choice = Gimp.Choice.new()
+        choice.add(LAYERS, 0, "Selected layers", text)
+        choice.add(IMAGES, 1, "Open images", text)
+        procedure.add_choice_argument(PICTURES, label("Pictures"), text, choice, LAYERS, FLAGS)
     if IN_PLACE in own:
         text = "Changes the layer itself instead of adding one above it."
         procedure.add_boolean_argument(IN_PLACE, label("In place"), text, False, FLAGS)
@@ -145,8 +155,8 @@ def run(
         text = f"Limner failed ({error!r}). Please report it with what GIMP printed."
         return _ended(procedure, Gimp.PDBStatusType.EXECUTION_ERROR, text)
     if run_mode != Gimp.RunMode.NONINTERACTIVE:
-        selected = bindings.selected_layer(operation, drawables)
-        bindings.keep_choices(operation, selected, config)
+        sources = bindings.selected_layers(operation, drawables)
+        bindings.keep_choices(operation, sources, config)
         Gimp.displays_flush()
     return _ended(procedure, Gimp.PDBStatusType.SUCCESS)
 
@@ -158,6 +168,9 @@ def perform(
 
     Raises LimnerError; the image has not been touched then.
     """
+    if bindings.takes_images(operation, config):
+        _perform_on_images(operation, drawables, config)
+        return
     sources = bindings.primary_layers(operation, drawables, config)
     source, own = sources[0], bindings.own_arguments(operation)
     image = source.get_image()
@@ -168,9 +181,7 @@ def perform(
             document.check_writable(layer)
     if as_mask:
         document.check_maskable(source, operation.id)
-    planes = bindings.read_inputs(operation, sources, config, bare=in_place)
-    params = {p.name: config.get_property(p.name) for p in operation.parameters}
-    results = running.run(operation, params, planes, (image.get_width(), image.get_height()))
+    planes, results = _run(operation, sources, config, image, in_place)
     for layer, plane in zip(sources, planes):
         document.check_unchanged(layer, plane, in_place)
     _say_notes(results, [plane.name for plane in planes[: len(sources)]])
@@ -184,6 +195,42 @@ def perform(
         document.add_under(source, operation.title, results)
     else:
         document.add_above(sources, operation.id, results)
+
+
+def _perform_on_images(
+    operation: Operation, drawables: Sequence[Gimp.Drawable], config: Gimp.ProcedureConfig
+) -> None:
+    """The same for all open images, each of which gets its result on top; as `perform` raises."""
+    if config.get_property(IN_PLACE):
+        raise LimnerError(
+            "cannot-write",
+            "Open images cannot be changed in place.",
+            "Run again without 'In place': each result becomes a layer on top.",
+        )
+    images = bindings.pictures(operation, drawables, config)
+    planes, results = _run(operation, images, config, images[0], False)
+    names = [plane.name for plane in planes[: len(images)]]
+    gone = [name for name, image in zip(names, images) if not image.is_valid()]
+    if len(gone) == len(images):
+        raise LimnerError("layer-changed", "All images were closed.", "Open them and run again.")
+    _say_notes(results, names)
+    document.add_on_top(images, results)
+    for name in gone:
+        Gimp.message(f"'{name}' was closed meanwhile and has no result.")
+
+
+def _run(
+    operation: Operation,
+    sources: Sequence[Picture],
+    config: Gimp.ProcedureConfig,
+    image: Gimp.Image,
+    in_place: bool,
+) -> Tuple[List[Plane], List[Plane]]:
+    """What was read, and what the engine made of it. image: the first of the sources'."""
+    planes = bindings.read_inputs(operation, sources, config, bare=in_place)
+    params = {p.name: config.get_property(p.name) for p in operation.parameters}
+    canvas = image.get_width(), image.get_height()
+    return planes, running.run(operation, params, planes, canvas)
 
 
 def _say_notes(results: Sequence[Plane], names: Sequence[str]) -> None:
@@ -207,9 +254,9 @@ def _ask(
     gi.require_version("GimpUi", "3.0")
     from . import dialog
 
-    selected = bindings.selected_layer(operation, drawables)
-    bindings.suggest_links(operation, selected, config)
-    return dialog.ask(procedure, operation, selected, config)
+    sources = bindings.selected_layers(operation, drawables)
+    bindings.suggest_links(operation, sources, config)
+    return dialog.ask(procedure, operation, sources, config)
 
 
 def _status(error: LimnerError) -> Gimp.PDBStatusType:

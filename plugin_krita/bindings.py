@@ -1,11 +1,21 @@
 """What the docker keeps for each document: the operation, its settings, and which layer is what."""
 
 import json
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from . import document as documents
 from .colours import has_transparent_strokes
-from .document import CLEAR, LAYER_TYPES, PALETTE, SELECTION, Source, key_of, node_of
+from .document import (
+    CLEAR,
+    DOCUMENTS,
+    LAYER_TYPES,
+    PALETTE,
+    SELECTION,
+    Source,
+    identity,
+    key_of,
+    node_of,
+)
 from .ipc import catalog
 from .ipc.errors import LimnerError
 from .pixels import Pixels
@@ -29,13 +39,17 @@ COMPOSITE_TEXTS = {"image": "Active layer and below", "mask": "Selection, else t
 """The same for operations that look at a thing within a picture."""
 SET_TEXT = "Selected layers"
 """The same of the primary input of operations on a set of pictures."""
+DOCUMENTS_TEXT = "Open documents"
 BELOW = "{} and below"
+COMMON = "common"
+"""In place of a layer's id: the palette that the pictures of a set have in common."""
 
 
 class Made(NamedTuple):
     """A result in the document.
 
-    group: the id of the group, or of the mask; digests: of what lies in it, as written.
+    primary: the id of its layer; DOCUMENTS where that is the whole document. group: the id of the
+    group, or of the mask; digests: of what lies in it, as written.
     """
 
     operation: str
@@ -61,12 +75,14 @@ class Variant(NamedTuple):
 class DocumentState:
     """The settings of one document; they travel with it in an annotation.
 
-    swatches: by operation and primary layer, what the last run gave and the artist made of it.
+    swatches: by operation and primary layer, or COMMON, what the last run gave and the artist made
+    of it.
     variants: of the last run, where it had several; they are forgotten with the document.
     """
 
-    def __init__(self, document: Any) -> None:
-        self.document = document
+    def __init__(self, document: Any, state_of: Callable[[Any], "DocumentState"]) -> None:
+        """state_of: gives the states of other documents."""
+        self.document, self.state_of = document, state_of
         self.operation = catalog.CATALOG[0]
         self.params: Dict[str, Dict[str, catalog.Value]] = {}
         self.bindings: Dict[str, Dict[str, str]] = {}
@@ -154,21 +170,31 @@ class DocumentState:
         return self.bindings.get(self.operation.id, {}).get(role, AUTOMATIC)
 
     def bind(self, role: str, key: str) -> None:
-        """Binds an input."""
+        """Binds an input; with another palette, the one in common begins afresh."""
         self.bindings.setdefault(self.operation.id, {})[role] = key
+        if self.operation.input(role).kind == "palette":
+            self._strips().pop(COMMON, None)
 
     @property
     def strip(self) -> Optional[Swatches]:
         """The operation's swatches for the picture that is its primary input, or for `strip_of`."""
-        key = self.strip_of
-        return self._strips()[key] if key else None
+        return self.swatches_of(self.strip_of)
 
     @property
     def strip_of(self) -> str:
         """The id of the layer of which the swatches are shown; empty where there are none."""
         keys = [key for key, _ in self.palettes()]
-        wanted = (self._strip_of, self._last_primary, *keys)
+        wanted = (self._strip_of, self._last_primary, identity(self.document), *keys)
         return next((key for key in wanted if key in keys), "")
+
+    @property
+    def common(self) -> Optional[Swatches]:
+        """The swatches of the palette in common, where pictures of the set have some."""
+        return self.swatches_of(COMMON) if self.palettes() else None
+
+    def swatches_of(self, key: str) -> Optional[Swatches]:
+        """The operation's swatches for a picture, or for COMMON, as far as they are known."""
+        return self._strips().get(key)
 
     def look_at(self, key: str) -> None:
         """Has the swatches of that picture of a set be shown."""
@@ -177,25 +203,49 @@ class DocumentState:
     def palettes(self) -> List[Tuple[str, str]]:
         """Ids and names of the pictures of which there are swatches."""
         keys = self.pictures() if self.operation.links is not None else []
-        found = [(key, node_of(self.document, key)) for key in keys if key in self._strips()]
-        return [(key, node.name()) for key, node in found if node is not None]
+        found = [(key, self.name_of(key)) for key in keys if key in self._strips()]
+        return [(key, name) for key, name in found if name]
 
-    def set_strip(self, strip: Swatches) -> None:
-        """Takes what the artist made of them."""
-        self._strips()[self.strip_of] = strip
+    def name_of(self, key: str) -> str:
+        """What the artist calls a layer or another document; empty where it is gone."""
+        document, node = documents.opened(key), node_of(self.document, key)
+        if document is not None:
+            return documents.title(document)
+        return "" if node is None else str(node.name())
+
+    def set_strip(self, key: str, strip: Swatches) -> None:
+        """Takes what the artist made of the swatches of a picture, or of COMMON.
+
+        What pictures have from there changes along.
+        """
+        strips = self._strips()
+        earlier, strips[key] = strips.get(key), strip
+        if key == COMMON and earlier is not None:
+            pairs = zip(earlier.now, strip.now)
+            changed = {old.rgb: new for old, new in pairs if old != new}
+            for other in strips.keys() - {COMMON}:
+                strips[other] = strips[other].following(changed)
 
     def links(self) -> List[Pixels]:
-        """Swatches of each picture as inputs, where the artist changed any and all are known."""
-        entry = self.operation.links
-        strips = [] if entry is None else [self._strips().get(key) for key in self.pictures()]
-        if not all(strips) or not any(strip.links for strip in strips):
-            return []
-        return [strip.pixels(entry.role) for strip in strips]
+        """Swatches as inputs, where the artist changed any."""
+        of_set, of_picture = self.operation.common_links, self.operation.links
+        strips = self._strips()
+        return [
+            strips[key].pixels(of_set.role if key == COMMON else of_picture.role)
+            for key in self._linked()
+        ]
 
     def sent(self) -> Dict[str, Dict[int, Swatch]]:
-        """What `links` has of the artist's choice, by layer."""
-        keys = self.pictures() if self.links() else []
-        return {key: dict(self._strips()[key].links) for key in keys}
+        """What `links` has of the artist's choice, by layer, or COMMON."""
+        return {key: dict(self._strips()[key].links) for key in self._linked()}
+
+    def _linked(self) -> List[str]:
+        """Whose swatches are sent: COMMON, and all pictures or none, where all are known."""
+        strips, keys = self._strips(), self.pictures()
+        found = [COMMON] if COMMON in strips and strips[COMMON].links else []
+        if all(key in strips for key in keys) and any(strips[key].links for key in keys):
+            found += keys
+        return found
 
     def note_swatches(
         self, operation: str, primary: str, answer: Swatches, sent: Dict[int, Swatch]
@@ -212,6 +262,8 @@ class DocumentState:
         """Keys and texts of all that an input can be bound to."""
         automatic = self._automatic_text(entry)
         texts = [(AUTOMATIC, automatic)]
+        if entry is self.operation.primary and self.operation.takes_set:
+            texts.append((DOCUMENTS, DOCUMENTS_TEXT))
         if not entry.required and automatic != "None":
             texts.append((NOTHING, "None"))
         if entry.kind == "palette":
@@ -234,13 +286,16 @@ class DocumentState:
     def text(self, entry: catalog.Input) -> str:
         """What the input is bound to now, in words."""
         key = self.binding(entry.role)
+        if key == DOCUMENTS:
+            keys = self.pictures()
+            what = "document" if len(keys) == 1 else "documents"
+            return f"{len(keys)} {what}: {self._names(keys)}"
         if key == AUTOMATIC:
             keys = self._keys(entry)
             if not keys or keys == [SELECTION]:
                 return "Selection" if keys else "None"
             if len(keys) > 1:
-                names = [node_of(self.document, key).name() for key in keys]
-                return f"{len(keys)} layers: {', '.join(names)}"
+                return f"{len(keys)} layers: {self._names(keys)}"
             return f"{self._name(entry, node_of(self.document, keys[0]))} (automatic)"
         if key == NOTHING:
             return "None"
@@ -248,6 +303,9 @@ class DocumentState:
             return key[len(PALETTE) :]
         node = node_of(self.document, key)
         return "(layer is gone)" if node is None else self._name(entry, node)
+
+    def _names(self, keys: List[str]) -> str:
+        return ", ".join(self.name_of(key) for key in keys)
 
     def _name(self, entry: catalog.Input, node: Any) -> str:
         with_below = self.operation.works_on_composite and entry is self.operation.primary
@@ -260,9 +318,10 @@ class DocumentState:
         """
         found = []
         for entry in self.operation.inputs:
-            composite = self.operation.works_on_composite and entry is self.operation.primary
+            is_primary = entry is self.operation.primary
+            below = is_primary and (self.operation.works_on_composite or self.is_of_documents)
             keys = self._keys(entry)
-            found += [Source(entry.role, k, composite, self._left_out(entry, k)) for k in keys]
+            found += [Source(entry.role, k, below, self._left_out(entry, k)) for k in keys]
             if not keys and entry.kind == "mask" and entry.required:
                 raise LimnerError(
                     "missing-input",
@@ -280,7 +339,14 @@ class DocumentState:
         return [] if source in (None, NOTHING) else [source]
 
     def _left_out(self, entry: catalog.Input, key: str) -> Tuple[str, ...]:
-        """Colorize Masks of line art, since they show their colours over the ink."""
+        """Colorize Masks of line art, since they show their colours over the ink.
+
+        Of a whole document, what an earlier run put on top of it.
+        """
+        if entry is self.operation.primary and self.is_of_documents:
+            own = (self.operation.id, DOCUMENTS)
+            made = self.state_of(documents.opened(key)).made
+            return tuple(m.group for m in made if (m.operation, m.primary) == own)
         node = node_of(self.document, key)
         if entry.kind != "line-art" or node is None:
             return ()
@@ -290,10 +356,20 @@ class DocumentState:
         """The layer of the primary input, of a set the active one if it can be; or None."""
         keys = self.pictures()
         key = self._last_primary if self._last_primary in keys else next(iter(keys), "")
-        return node_of(self.document, key)
+        return self.document.rootNode() if self.is_of_documents else node_of(self.document, key)
+
+    @property
+    def is_of_documents(self) -> bool:
+        """Whether the pictures of the set are the open documents."""
+        return self.operation.takes_set and self.binding(self.operation.primary.role) == DOCUMENTS
 
     def pictures(self) -> List[str]:
-        """The ids of the primary input's layers: one, or several of a set, the topmost first."""
+        """The ids of the primary input's layers: one, or several of a set, the topmost first.
+
+        Or those of the open documents.
+        """
+        if self.is_of_documents:
+            return [identity(document) for document in documents.in_view()]
         key = self.binding(self.operation.primary.role)
         if key == AUTOMATIC:
             self.note_active()
@@ -336,10 +412,12 @@ class DocumentState:
         return self._mask_key() if entry.kind == "mask" else None
 
     def _mask_key(self) -> Optional[str]:
-        """The selection, where this operation did not make it itself.
+        """The selection, where this operation did not make it itself; none of several documents.
 
         Without one a pasted thing's own layer says where the thing is.
         """
+        if self.is_of_documents:
+            return None
         own, selection = self.made_selections.get(self.operation.id), self.document.selection()
         if selection is not None and not (own and own == documents.signature(selection)):
             return SELECTION

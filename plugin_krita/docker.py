@@ -1,12 +1,13 @@
 """The docker: shows the session's state for the document in view, and passes clicks on to it."""
 
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Callable, List, Optional
 
 from krita import DockWidget, Krita
 
 from . import document as documents
 from . import palette_file, variants
+from .bindings import COMMON
 from .colours import srgb_of
 from .inputs import InputForm
 from .ipc import catalog
@@ -98,9 +99,16 @@ class LimnerDocker(DockWidget):
         self._progress.setObjectName("limner_progress")
         self._progress.setRange(0, 1000)
         column.addWidget(self._progress)
+        self._common_title = _text("limner_common_title")
+        self._common_title.setText("Palette in common")
+        column.addWidget(self._common_title)
+        self._common = self._strip("common", lambda: COMMON)
+        column.addWidget(self._common)
         self._picture = PictureBox(self._look_at)
         column.addWidget(self._picture)
-        self._palette = PaletteStrip(self._set_strip, self._save_palette, _foreground)
+        self._palette = self._strip(
+            "swatches", lambda: self._session.state(self._document).strip_of
+        )
         column.addWidget(self._palette)
         self._preview = Preview()
         column.addWidget(self._preview)
@@ -192,6 +200,9 @@ class LimnerDocker(DockWidget):
         state = None if self._document is None else self._session.state(self._document)
         was_hidden = self._palette.isHidden()
         pictures, shown = ([], "") if state is None else (state.palettes(), state.strip_of)
+        common = None if state is None else state.common
+        self._common_title.setVisible(common is not None)
+        self._common.show_strip(common)
         self._picture.show_pictures(pictures, shown)
         self._palette.show_strip(None if state is None else state.strip)
         self._bring_into_view(self._palette, was_hidden)
@@ -266,9 +277,24 @@ class LimnerDocker(DockWidget):
         self._session.state(self._document).bind(role, key)
         self._show()
 
-    def _set_strip(self, strip: Swatches) -> None:
-        if self._has_document() and self._session.state(self._document).strip is not None:
-            self._session.state(self._document).set_strip(strip)
+    def _strip(self, name: str, key: Callable[[], str]) -> PaletteStrip:
+        """A strip of the swatches that the document keeps under the key of the moment."""
+        return PaletteStrip(
+            name,
+            lambda strip: self._set_strip(key(), strip),
+            lambda below: self._save_palette(key(), below),
+            _foreground,
+            lambda: self._offered(key()),
+        )
+
+    def _offered(self, key: str) -> List[Swatch]:
+        """The colours in common, for those of a picture."""
+        common = self._session.state(self._document).common
+        return [] if key == COMMON or common is None else common.now
+
+    def _set_strip(self, key: str, strip: Swatches) -> None:
+        if self._has_document() and key:
+            self._session.state(self._document).set_strip(key, strip)
             self._session.hurry(self._document)
             self._show()
 
@@ -276,10 +302,10 @@ class LimnerDocker(DockWidget):
         self._session.state(self._document).look_at(picture)
         self._show()
 
-    def _save_palette(self, below: bool) -> None:
+    def _save_palette(self, key: str, below: bool) -> None:
         """Asks where to, and saves a row of the strip as it is then."""
         document = self._document
-        strip = self._session.state(document).strip
+        strip = self._session.state(document).swatches_of(key)
         name = document.name() or self._session.state(document).primary().name()
         title = f"{name} {'harmonized' if below else 'colours'}"
 

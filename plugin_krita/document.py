@@ -20,6 +20,8 @@ SELECTION = "selection"
 CLEAR = "clear"
 """Role of the strokes that ask for no colour."""
 PALETTE = "palette:"
+DOCUMENTS = "documents"
+"""In place of a layer's id: all documents that are open, each as the artist sees it."""
 STARTED = time.time()
 """When Krita did, as far as this plug-in saw; its palettes are read from their files before."""
 ATTEMPTS = 3
@@ -36,9 +38,10 @@ Reading = Generator[Optional[int], None, Pixels]
 class Source(NamedTuple):
     """Where an input comes from.
 
-    key: a layer's id, SELECTION, or PALETTE and a palette's name. with_below: the layer together
-    with all that lies under it, as the artist would see it with nothing above. without: the ids of
-    masks that are left out.
+    key: a layer's id, a document's identity, SELECTION, or PALETTE and a palette's name.
+    with_below: the layer together with all that lies under it, as the artist would see it with
+    nothing above; of a document, all of it. without: the ids of masks, or of results, that are left
+    out.
     """
 
     role: str
@@ -55,6 +58,26 @@ def is_open(document: Any) -> bool:
 def identity(document: Any) -> str:
     """What tells a document from all others as long as it is open."""
     return key_of(document.rootNode())
+
+
+def in_view() -> List[Any]:
+    """The documents that have a tab, in the order of these; Krita has others for its own use."""
+    found: Dict[str, Any] = {}
+    for window in Krita.instance().windows():
+        for view in window.views():
+            found.setdefault(identity(view.document()), view.document())
+    return list(found.values())
+
+
+def opened(key: str) -> Any:
+    """The open document of that identity, or None."""
+    documents = Krita.instance().documents() if key.startswith("{") else []
+    return next((document for document in documents if identity(document) == key), None)
+
+
+def title(document: Any) -> str:
+    """What the artist calls it."""
+    return Path(document.fileName()).stem or document.name() or "Not saved"
 
 
 def key_of(node: Any) -> str:
@@ -153,8 +176,10 @@ def require_open(document: Any) -> None:
 def read(document: Any, source: Source, profiles: Profiles) -> Reading:
     """Reads an input in strips; a layer comes padded to the canvas with transparency.
 
-    Raises LimnerError layer-changed, missing-input or no-document.
+    document: which one, unless the source is another. Raises LimnerError layer-changed,
+    missing-input or no-document.
     """
+    document = opened(source.key) or document
     if source.key.startswith(PALETTE):
         return (yield from _read_palette(source))
     if source.with_below:
@@ -210,12 +235,13 @@ def _read_strips(
     if source.key == SELECTION:
         take, name, own = _selection(seen).pixelData, "Selection", Format(MASK, "U8", "")
     else:
-        node = _require(seen, source)
+        node = _require(document, source)
         # The projection is the layer with its masks, the whole group, or the whole document.
-        take = seen.pixelData if source.with_below else node.projectionPixelData
+        take = seen.pixelData if source.with_below else _require(seen, source).projectionPixelData
         if _is_bare(node, source):
-            take = node.pixelData
+            take = _require(seen, source).pixelData
         name, own = node.name(), format_of(seen if source.with_below else node)
+        name = name if node.parentNode() is not None else title(document)
     rows = list(strips(width, height, take(0, 0, 1, 1).size()))
     parts = yield from _take(document, take, width, rows, copy is None)
     return None if parts is None else Pixels(source.role, name, width, height, own, parts)

@@ -40,7 +40,7 @@ class Read:
 class Request(NamedTuple):
     """A job: what to run on which pixels.
 
-    links: swatches of each picture, where the artist changed any. own_mask: whether the mask is the
+    links: swatches, where the artist changed any. own_mask: whether the mask is the
     primary layer's own coverage. live: whether the result is for the docker's eyes, for now.
     """
 
@@ -58,8 +58,8 @@ class Answer(NamedTuple):
 
     notes: what the operation says. lines_mode: how the primary layer has to blend so that what lies
     under it is seen. pictures: of each variant, by number, where there are several. picture: of the
-    whole, where the request was live and no preview is as good. swatches: main colours by number of
-    the picture, where the operation gives any.
+    whole, where the request was live and asked for it. swatches: main colours by number of
+    the picture, None for those that a set has in common, where the operation gives any.
     """
 
     layers: List[Drawn]
@@ -68,7 +68,7 @@ class Answer(NamedTuple):
     lines_mode: str
     pictures: Dict[int, QImage]
     picture: Optional[QImage]
-    swatches: Dict[int, Swatches]
+    swatches: Dict[Optional[int], Swatches]
 
     def of(self, picture: int) -> "Answer":
         """What came of one picture of a set."""
@@ -151,12 +151,6 @@ class Engine(QObject):
         if not read.planes:
             read.planes = [self._plane(request, pixels) for pixels in read.pixels]
         links = [pack(pixels, None) for pixels in request.links]
-        previews: List[Plane] = []
-
-        def preview(plane: Plane) -> None:
-            previews.append(plane)
-            show(plane)
-
         self._say("Starting" if not self.device else "Working")
         tell(0.0, "Starting the engine" if not self.device else "Waiting for the engine")
         with self._client() as client:
@@ -168,9 +162,9 @@ class Engine(QObject):
                 [*read.planes, *links],
                 (request.canvas[0], request.canvas[1]),
                 on_progress=tell,
-                on_preview=preview,
+                on_preview=show,
                 cancelled=cancelled,
-                outputs=_wanted(request.operation),
+                outputs=_wanted(request.operation, request.live),
             )
         tell(1.0, "Preparing the layers")
         drawn = [plane for plane in result.planes if not _is_palette(plane)]
@@ -181,13 +175,17 @@ class Engine(QObject):
             mode = str(drawn[0].attributes.get("metadata", {}).get("lines", "multiply"))
         pictures = {} if request.live else thumbnails.of_variants(layers, lines, mode)
         picture = None
-        # A picture's preview is the whole of it already.
-        if request.live and not (previews and request.operation.outputs[0].kind == "picture"):
+        if request.live and drawn:
             first = [layer for layer in layers if not layer.of]
             picture = thumbnails.of_first(first, lines, mode)
         if request.live and read.before is None and len(pages) == 1:
             read.before = thumbnails.of_first([], lines, "normal")
-        swatches = {_of(p): Swatches.of_plane(p) for p in result.planes if _is_palette(p)}
+        common = [output.role for output in request.operation.outputs if output.common]
+        swatches = {
+            None if p.role in common else _of(p): Swatches.of_plane(p)
+            for p in result.planes
+            if _is_palette(p)
+        }
         self._say("")
         said = _notes(drawn, pages)
         return Answer(layers, result.report, said, mode, pictures, picture, swatches)
@@ -226,10 +224,13 @@ class Engine(QObject):
         self.changed.emit()
 
 
-def _wanted(operation: catalog.Operation) -> List[str]:
+def _wanted(operation: catalog.Operation, live: bool) -> List[str]:
     """Roles of the outputs that have a place in a document or in the docker."""
     if operation.makes_mask:
         return [operation.outputs[0].role]
+    if live and operation.links is not None:
+        # A preview shows the picture: to make the whole of it would hold up the next one.
+        return [output.role for output in operation.outputs if output.kind == PALETTE]
     kinds = LAYER_KINDS if operation.links is None else (*LAYER_KINDS, PALETTE)
     return [output.role for output in operation.outputs if output.kind in kinds]
 

@@ -2,12 +2,12 @@
 
 import threading
 import time
-from typing import Generator, List, NamedTuple, Optional
+from typing import Generator, List, NamedTuple, Optional, Tuple
 
 from . import commands, masks, result
 from . import document as documents
-from .bindings import DocumentState
-from .document import SELECTION, Source
+from .bindings import COMMON, DocumentState
+from .document import DOCUMENTS, SELECTION, Source
 from .engine import Answer, Engine, Read, Request
 from .ipc.errors import LimnerError
 from .pixels import Pixels
@@ -40,9 +40,11 @@ NOW_BLENDS = {
 class Placed(NamedTuple):
     """What was put into the document, and the undo steps that it took.
 
-    last: how many of these, the last ones, added what is seen of it.
+    states: of the documents that it was put into. steps: in one of them, at most. last: how many of
+    these, the last ones, added what is seen of it.
     """
 
+    states: List[DocumentState]
     what: str
     steps: int
     remarks: List[str]
@@ -84,6 +86,10 @@ class Job(QObject):
         self._sent = state.sent()
         role = self._operation.primary.role
         self._pictures = [source.key for source in self._sources if source.role == role]
+        self._names = {key: state.name_of(key) for key in self._pictures}
+        found = {key: documents.opened(key) for key in self._pictures}
+        # A document can be asked who it is only as long as it is open.
+        self._states = {k: state.state_of(d) for k, d in found.items() if d is not None}
         self._remarks: List[str] = []
         self._cancelled = threading.Event()
         self._over = False
@@ -149,6 +155,7 @@ class Job(QObject):
     def _read_layers(self, primary: Source) -> Generator[Optional[int], None, Read]:
         pixels: List[Pixels] = []
         for source in (primary, *self._sources[1:]):
+            documents.require_open(self._states.get(source.key, self._state).document)
             read = yield from documents.read(self._state.document, source, self._profiles)
             pixels.append(read)
             self._remarks += [remark for remark in read.remarks if remark not in self._remarks]
@@ -169,8 +176,8 @@ class Job(QObject):
             return
         self.answer = answer
         for number, swatches in answer.swatches.items():
-            layer, operation = self._pictures[number], self._operation.id
-            self._state.note_swatches(operation, layer, swatches, self._sent.get(layer, {}))
+            key = COMMON if number is None else self._pictures[number]
+            self._state.note_swatches(self._operation.id, key, swatches, self._sent.get(key, {}))
         if self.live:
             seconds = time.monotonic() - self._begun
             words = [f"Live, {seconds:.1f} s. Apply puts it into the picture.", *answer.notes]
@@ -180,9 +187,12 @@ class Job(QObject):
 
     def _insert(self, answer: Answer) -> Generator[Optional[int], None, None]:
         put = self._put_mask if self._operation.makes_mask else self._put_layers
+        if self._states:
+            put = self._put_on_documents
         placed = yield from put(answer)
-        self._state.report = answer.report
-        self._state.save()
+        for state in placed.states:
+            state.report = answer.report
+            state.save()
         seconds = time.monotonic() - self._begun
         words = [
             f"{self._operation.title}: {placed.what}, {seconds:.1f} s.",
@@ -197,16 +207,15 @@ class Job(QObject):
     @property
     def _left_behind(self) -> str:
         """A word about swatches that the artist changed and that had no effect."""
+        if not documents.is_open(self._state.document):
+            return ""
         strips = self._state.swatches.get(self._operation.id, {})
         chosen = [key for key, strip in strips.items() if strip.links]
         if any(key in self._pictures for key in chosen):
             words = "New pictures have their palette now: run again for the colours that you chose."
             return "" if self._sent else words
-        for key in chosen:
-            layer = documents.node_of(self._state.document, key)
-            if layer is not None:
-                return f"The colours that you chose stay with “{layer.name()}”."
-        return ""
+        name = next(filter(None, map(self._state.name_of, chosen)), "")
+        return f"The colours that you chose stay with “{name}”." if name else ""
 
     def _put_layers(self, answer: Answer) -> Generator[Optional[int], None, Placed]:
         state, operation, name = self._state, self._operation, self._primary_name()
@@ -237,7 +246,40 @@ class Job(QObject):
         count = f"{len(state.variants)} variants" if state.variants else count
         where = f" {side} {name}" if len(made) == 1 else f", each {side} its own"
         remarks += [EDITED] if kept else []
-        return Placed(count + where, steps, remarks, len(made))
+        return Placed([state], count + where, steps, remarks, len(made))
+
+    def _put_on_documents(self, answer: Answer) -> Generator[Optional[int], None, Placed]:
+        """Each document that is still open gets its own result on top of all layers."""
+        states, steps, remarks = [], [], []
+        self._begin_to_write()
+        for number, key in enumerate(self._pictures):
+            state = self._states[key]
+            try:
+                taken, kept = yield from self._put_on_top(state, answer.of(number))
+            except LimnerError:
+                if documents.is_open(state.document):
+                    raise
+                remarks.append(f"“{self._names[key]}” was closed meanwhile and has no result.")
+                continue
+            states.append(state)
+            steps.append(taken)
+            remarks += [EDITED] if kept and EDITED not in remarks else []
+        if not states:
+            documents.require_open(state.document)
+        count = "1 document" if len(states) == 1 else f"{len(states)} documents"
+        return Placed(states, f"a layer on top of {count}", max(steps), remarks)
+
+    def _put_on_top(
+        self, state: DocumentState, answer: Answer
+    ) -> Generator[Optional[int], None, Tuple[int, bool]]:
+        """Returns the undo steps, and whether an earlier result was edited and stays."""
+        operation = self._operation
+        prepared = yield from result.prepare(state, operation, answer)
+        earlier, edited = yield from result.find_earlier(state, operation, DOCUMENTS)
+        replaced = [earlier] if earlier is not None and not edited else []
+        steps = yield from result.remove(state, replaced)
+        _, placing = yield from result.place(state, operation, DOCUMENTS, prepared, "normal")
+        return prepared.undo_steps + steps + placing, edited
 
     def _put_mask(self, answer: Answer) -> Generator[Optional[int], None, Placed]:
         state, operation, primary = self._state, self._operation, self._sources[0].key
@@ -245,11 +287,12 @@ class Job(QObject):
         mask = answer.layers[0]
         if self._mask_place == SELECTION:
             steps = yield from masks.select(state, operation, mask)
-            return Placed("selected", steps, [])
+            return Placed([state], "selected", steps, [])
         earlier, edited = yield from result.find_earlier(state, operation, primary)
         replaced = None if edited else earlier
         steps = yield from masks.put_on_layer(state, operation, primary, mask, replaced)
-        return Placed(f"mask on {self._primary_name()}", steps, [EDITED] if edited else [])
+        remarks = [EDITED] if edited else []
+        return Placed([state], f"mask on {self._primary_name()}", steps, remarks)
 
     def _begin_to_write(self) -> None:
         self.can_cancel = False
@@ -257,8 +300,8 @@ class Job(QObject):
         self.changed.emit()
 
     def _primary_name(self) -> str:
-        layer = documents.node_of(self._state.document, self._sources[0].key)
-        return "the picture" if layer is None else f"“{layer.name()}”"
+        name = self._state.name_of(self._sources[0].key)
+        return f"“{name}”" if name else "the picture"
 
     def _fail(self, error: LimnerError) -> None:
         self._end(Notice.of(error))
@@ -271,6 +314,8 @@ class Job(QObject):
 
 def _undo_words(placed: Placed) -> str:
     words = "Undo once to remove the result"
+    if len(placed.states) > 1:
+        words = "Undo once in each document to remove its result"
     if placed.last > 1:
         words = f"Undo {placed.last} times to remove the results"
     return words + (f", {placed.steps} times for all of it." if placed.steps > placed.last else ".")

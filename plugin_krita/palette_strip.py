@@ -1,6 +1,6 @@
 """The palette strip: a picture's main colours over what they become, for the artist to change."""
 
-from typing import Any, Callable, List, Optional, Tuple
+from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 from krita import Krita
 
@@ -11,9 +11,11 @@ from .qt import (
     QComboBox,
     QEvent,
     QHBoxLayout,
+    QIcon,
     QMenu,
     QPainter,
     QPalette,
+    QPixmap,
     QRect,
     QSizePolicy,
     Qt,
@@ -40,22 +42,27 @@ class PaletteStrip(QWidget):
 
     def __init__(
         self,
+        name: str,
         changed: Changed,
         save: Callable[[bool], None],
         foreground: Callable[[], Optional[Swatch]],
+        offered: Callable[[], Sequence[Swatch]],
     ) -> None:
-        """below: whether what the colours become is meant. foreground: the painting colour."""
+        """name: of its widgets. below: whether what the colours become is meant.
+
+        foreground: the painting colour. offered: colours for a swatch's menu.
+        """
         super().__init__()
-        self._pairs = pairs = _Pairs(changed, foreground)
+        self._pairs = pairs = _Pairs(name, changed, foreground, offered)
         pairs.moved = self._show_buttons
-        self._lock = _button("lock", "Locks the colour: it stays as it is (L).", LOCKED)
+        self._lock = _button(f"lock_{name}", "Locks the colour: it stays as it is (L).", LOCKED)
         self._lock.setCheckable(True)
         self._lock.clicked.connect(pairs.toggle_lock)
-        self._free = _button("free", "Has Limner choose the colour (Delete).", "edit-undo")
+        self._free = _button(f"free_{name}", "Has Limner choose the colour (Delete).", "edit-undo")
         self._free.clicked.connect(pairs.free)
-        self._reset = _button("reset_palette", "Has Limner choose every colour.", "", "Reset all")
+        self._reset = _button(f"reset_{name}", "Has Limner choose every colour.", "", "Reset all")
         self._reset.clicked.connect(pairs.reset)
-        keep = _button("save_palette", "Saves a row as a palette file.", "", "Save palette")
+        keep = _button(f"save_{name}", "Saves a row as a palette file.", "", "Save palette")
         keep.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QMenu(keep)
         for text, below in (("New colours…", True), ("Colours as they were…", False)):
@@ -114,16 +121,22 @@ class PictureBox(QComboBox):
 class _Pairs(QWidget):
     """The swatches themselves. current: number of the pair that keys and buttons are about."""
 
-    def __init__(self, changed: Changed, foreground: Callable[[], Optional[Swatch]]) -> None:
+    def __init__(
+        self,
+        name: str,
+        changed: Changed,
+        foreground: Callable[[], Optional[Swatch]],
+        offered: Callable[[], Sequence[Swatch]],
+    ) -> None:
         super().__init__()
-        self._changed, self._foreground = changed, foreground
+        self._changed, self._foreground, self._offered = changed, foreground, offered
         self.moved: Callable[[], None] = lambda: None
         self.strip: Optional[Swatches] = None
         self.current = 0
         self._pressed: Optional[Tuple[bool, int]] = None
         self._from: Any = None
         self._over: Optional[int] = None
-        self.setObjectName("limner_swatches")
+        self.setObjectName(f"limner_{name}")
         self.setAccessibleName("Palette: colours as they were above, what they become below")
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setFixedHeight(ABOVE + BELOW + 2 * FRAME)
@@ -271,6 +284,10 @@ class _Pairs(QWidget):
             action = menu.addAction(text)
             action.setEnabled(enabled)
             action.triggered.connect(lambda *_, act=act: act())
+        menu.addSeparator()
+        for swatch in self._offered():
+            action = menu.addAction(_icon(swatch), f"Becomes {swatch.code}")
+            action.triggered.connect(lambda *_, swatch=swatch: self._link(number, swatch))
         menu.popup(event.globalPos())
 
     def keyPressEvent(self, event: Any) -> None:  # noqa: N802  Qt's name
@@ -351,6 +368,12 @@ KEYS = (
     Qt.Key.Key_Right,
 )
 """Keys that Krita has other uses for."""
+
+
+def _icon(swatch: Swatch) -> QIcon:
+    pixmap = QPixmap(ABOVE, ABOVE)
+    pixmap.fill(QColor(swatch.code))
+    return QIcon(pixmap)
 
 
 def _button(name: str, tip: str, icon: str, text: str = "") -> QToolButton:

@@ -47,7 +47,7 @@ class Session(QObject):
         """The document's settings."""
         key = documents.identity(document)
         if key not in self._states:
-            self._states[key] = DocumentState(document)
+            self._states[key] = DocumentState(document, self.state)
         return self._states[key]
 
     def job(self, document: Any) -> Optional[Job]:
@@ -120,9 +120,9 @@ class Session(QObject):
         self.changed.emit()
 
     def apply(self, document: Any) -> None:
-        """Puts what live mode shows into the document; what it does not show yet is run."""
+        """Puts what live mode made into the document; what it did not make is run."""
         live = self.live(document)
-        if live is None or not live.is_current:
+        if live is None or not live.is_current or not live.job.answer.layers:
             if live is not None:
                 live.stand_aside()
             self.run(document)

@@ -78,6 +78,11 @@ class Swatches(NamedTuple):
         """What a main colour becomes."""
         return self.links.get(number, self.target[number])
 
+    @property
+    def now(self) -> List[Swatch]:
+        """What all main colours become."""
+        return [self.becomes(number) for number in range(len(self.source))]
+
     def is_locked(self, number: int) -> bool:
         """Whether the artist has the colour stay as it is."""
         return number in self.links and self.links[number].rgb == self.source[number].rgb
@@ -93,6 +98,13 @@ class Swatches(NamedTuple):
     def freed(self, number: int) -> "Swatches":
         """With a colour that the operation chooses."""
         return self._replace(links={n: s for n, s in self.links.items() if n != number})
+
+    def following(self, changed: Dict[Tuple[float, ...], Swatch]) -> "Swatches":
+        """With other colours for those of the artist's choice that changed; locked ones stay."""
+        links = {
+            n: s if self.is_locked(n) else changed.get(s.rgb, s) for n, s in self.links.items()
+        }
+        return self._replace(links=links)
 
     def reset(self) -> "Swatches":
         """With no colour of the artist's choice."""

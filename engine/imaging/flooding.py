@@ -86,7 +86,7 @@ def flow(labels: npt.NDArray[np.integer[Any]], place: Ints, through: Bools | Non
 @_compiled
 def _flow(labels, width, place, gives):  # type: ignore[no-untyped-def]
     state = np.zeros(len(labels), np.uint8)
-    # A pixel asks at first, and once more after a neighbour took a label.
+    # A pixel asks at first, and once more after a neighbour took a label that it gives.
     queue = np.empty(2 * len(place), place.dtype)
     taken = np.zeros(len(queue), labels.dtype)
     start, end = 0, len(place)
@@ -100,7 +100,7 @@ def _flow(labels, width, place, gives):  # type: ignore[no-untyped-def]
                 labels[queue[turn]], state[queue[turn]] = taken[turn], _DONE
         stop = end
         for turn in range(start, stop):
-            if taken[turn]:
+            if taken[turn] and (not len(gives) or gives[queue[turn]]):
                 end = _ask_around(queue[turn], state, width, queue, end)
         start = stop
 

@@ -23,7 +23,7 @@ Bools = npt.NDArray[np.bool_]
 PREVIEW_SIDE = 512
 """Pixels of a preview's longer side, at most."""
 
-_MOST_LINKS = 32
+_MOST_LINKS = 256
 
 
 @dataclass(frozen=True)
@@ -151,11 +151,16 @@ class Links:
 
 
 def links(given: Input | None) -> Links | None:
-    """The links of an input; None where there is none. Raises LimnerError bad-parameter."""
+    """The links of an input; None where there is none, or it says nothing of any colour.
+
+    Raises LimnerError bad-parameter.
+    """
     if given is None:
         return None
     rgb, alpha = given.raster.rgb, given.raster.alpha
     there = np.ones(rgb.shape[:2], bool) if alpha is None else alpha >= 0.5
+    if len(rgb) == 2 and not there.any():
+        return None
     if len(rgb) != 2 or not 1 <= there[0].sum() <= _MOST_LINKS:
         raise LimnerError(
             "bad-parameter",

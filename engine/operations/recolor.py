@@ -19,7 +19,6 @@ from engine import runtime
 from engine.imaging.color import srgb_to_lab
 from engine.imaging.color_table import ColorTable
 from engine.imaging.harmony import (
-    NAMING_LIGHTNESS,
     Protection,
     Recoloring,
     kept_apart,
@@ -99,8 +98,26 @@ class Page:
         return ColorTable.baked(shift, _LEVELS)
 
 
+@dataclass(frozen=True)
+class Group:
+    """The palette in common.
+
+    lab: float32 m x 3, CIELAB, the colours that main colours are linked to. target: float32 m x 2,
+    the a, b that each becomes, and with it what is linked to it. locked: m, those that the artist's
+    palette has locked. linking: of each picture's main colours, the numbers of their group colours,
+    or NOT_LINKED.
+    """
+
+    lab: Floats
+    target: Floats
+    locked: Bools
+    linking: Sequence[Ints]
+
+
 def run(job: Job) -> Iterator[Layer]:
     """Each picture in its new colours, and its main colours before and after; in order.
+
+    First of all comes the palette in common, where there is any.
 
     Alpha, transparent pixels and those outside the masks are exactly as they were. Raises
     LimnerError bad-parameter for a palette or links that cannot be used, what runtime.network
@@ -115,17 +132,20 @@ def run(job: Job) -> Iterator[Layer]:
         subjects.append(_subject(job, n, pages[n]))
         job.inputs["image"][n].release()
     job.progress(_PREPARED, "group")
-    group, locked, linking = _grouped(job, pages, subjects)
-    each_page = zip(pages, links, linking, strict=True)
-    targets = [_target(job, group, locked, *each) for each in each_page]
+    group = _grouped(job, pages, subjects)
+    each = zip(pages, links, group.linking, strict=True)
+    targets = [_target(job, group, *page) for page in each]
     tables = [page.table(target) for page, target in zip(pages, targets, strict=True)]
     job.progress(_PLANNED, "preview")
     job.preview(lambda: contact(pages, tables))
+    if len(group.lab):
+        yield _common(group, pages)
     for n, (page, target, table) in enumerate(zip(pages, targets, tables, strict=True)):
         job.progress(_PLANNED + (1 - _PLANNED) * n / count, "recolour")
-        yield _recolored(job, n, table)
+        if job.wants("picture"):
+            yield _recolored(job, n, table)
         if len(target):
-            yield _swatches(n, page, target, linking[n], group)
+            yield _swatches(n, page, target, group.linking[n])
 
 
 def _mask(job: Job, n: int) -> Input | None:
@@ -182,31 +202,85 @@ def _subject(job: Job, n: int, page: Page) -> Bools:
     return subject_colors(page.ab, lab[1:], weight.ravel(), likely.ravel() > SUBJECT)
 
 
-def _grouped(
-    job: Job, pages: Sequence[Page], subjects: Sequence[Bools]
-) -> tuple[Floats, Bools, list[Ints]]:
-    """The palette in common, m x 2 (a, b), which of it is locked, and the links of each page."""
-    given, keep_names = pictures.given_palette(job), bool(job.params["keep-names"])
-    group = np.zeros((0, 2), np.float32) if given is None else srgb_to_lab(given.T.copy())[1:].T
-    linking = [np.full(len(page.ab), NOT_LINKED) for page in pages]
+def _grouped(job: Job, pages: Sequence[Page], subjects: Sequence[Bools]) -> Group:
+    """The palette in common, and which of its colours each main colour becomes.
+
+    Found in the set, or given, or as it came back and the artist changed it: then the colours that
+    it had keep their links.
+    """
+    given, edited = pictures.given_palette(job), pictures.links(job.input("common-links"))
+    reach, keep_names = None if given is None else math.inf, bool(job.params["keep-names"])
+    lab = np.zeros((0, 3), np.float32) if given is None else srgb_to_lab(given.T.copy()).T
+    lab = lab if edited is None else edited.lab
     parts = [[~subject for subject in subjects]]
     if job.params["subject"] == "apart":
         parts.append(list(subjects))
-    for part in parts:
-        mains = [MainColors(p.ab, p.main.share).of(own) for p, own in zip(pages, part, strict=True)]
-        first, colors = 0, group
-        if given is None:
-            count = int(job.params["colors"]) or group_size(mains)
-            first, colors = len(group), group_colors(mains, count, keep_names)
-            group = np.concatenate([group, colors])
-        for links, main, own in zip(linking, mains, part, strict=True):
-            found = linked(main, colors, keep_names, None if given is None else math.inf)
-            links[own] = np.where(found == NOT_LINKED, NOT_LINKED, found + first)
-    locked = np.zeros(len(group), bool) if given is None else pictures.locked_colors(job, given)
-    if job.params["harmonize"]:
-        used = np.setdiff1d(np.concatenate(linking), [NOT_LINKED])
-        group[used] = _harmonized(group[used], locked[used])
-    return group, locked, linking
+    mains = [
+        [MainColors(p.ab, p.main.share).of(own) for p, own in zip(pages, part, strict=True)]
+        for part in parts
+    ]
+    chosen = [np.arange(len(lab))] * len(parts)
+    if given is None and edited is None:
+        lab, chosen = _found(job, pages, mains)
+    elif given is None:
+        chosen = _parted(lab, mains)
+    linking = [np.full(len(page.ab), NOT_LINKED) for page in pages]
+    for part, own_mains, numbers in zip(parts, mains, chosen, strict=True):
+        for links, main, own in zip(linking, own_mains, part, strict=True):
+            found = linked(main, lab[numbers, 1:], keep_names, reach)
+            links[own] = np.append(numbers, NOT_LINKED)[found]
+    if edited is None:
+        used = np.unique(np.concatenate([links[links != NOT_LINKED] for links in linking]))
+        linking = [_renumbered(links, used) for links in linking]
+        lab = lab[used]
+    locked = np.zeros(len(lab), bool)
+    if given is not None:
+        nearest = _nearest(lab[:, 1:], srgb_to_lab(given.T.copy())[1:].T)
+        locked = pictures.locked_colors(job, given)[nearest]
+    target = _harmonized(lab[:, 1:], locked) if job.params["harmonize"] else lab[:, 1:]
+    if edited is not None:
+        target = np.where(edited.fixed[:, None], edited.target, target)
+    return Group(lab, target, locked, linking)
+
+
+def _found(
+    job: Job, pages: Sequence[Page], mains: Sequence[Sequence[MainColors]]
+) -> tuple[Floats, list[Ints]]:
+    """Group colours (m x 3, CIELAB) found in the set, and the numbers of those of each part."""
+    keep_names, wanted = bool(job.params["keep-names"]), int(job.params["colors"])
+    found = [group_colors(part, wanted or group_size(part), keep_names) for part in mains]
+    ab = np.concatenate(found)
+    known = np.concatenate([page.main.lab for page in pages]).astype(np.float32)
+    lightness = known[_nearest(ab, known[:, 1:]), :1] if len(ab) else ab[:, :1]
+    ends = np.cumsum([len(colors) for colors in found])
+    numbers = [np.arange(end - len(each), end) for each, end in zip(found, ends, strict=True)]
+    return np.concatenate([lightness, ab], axis=1), numbers
+
+
+def _parted(lab: Floats, mains: Sequence[Sequence[MainColors]]) -> list[Ints]:
+    """The numbers of the group colours of each part; every one is a main colour of its own part."""
+    away = [
+        _distances(lab[:, 1:], np.concatenate([main.ab for main in part])).min(1, initial=math.inf)
+        for part in mains
+    ]
+    own = np.argmin(away, axis=0)
+    return [np.flatnonzero(own == part) for part in range(len(mains))]
+
+
+def _renumbered(links: Ints, used: Ints) -> Ints:
+    """Links to group colours as links to those of them that are used."""
+    return np.where(links == NOT_LINKED, NOT_LINKED, np.searchsorted(used, links))
+
+
+def _distances(ab: Floats, others: Floats) -> Floats:
+    """Squared, from each of k x 2 to each of m x 2, k x m."""
+    distances: Floats = ((ab[:, None] - others[None]) ** 2).sum(axis=2)
+    return distances
+
+
+def _nearest(ab: Floats, others: Floats) -> Ints:
+    """The number of the nearest of others (m x 2) to each of k x 2."""
+    return np.asarray(_distances(ab, others).argmin(axis=1))
 
 
 def _harmonized(colors: Floats, locked: Bools) -> Floats:
@@ -217,15 +291,15 @@ def _harmonized(colors: Floats, locked: Bools) -> Floats:
     return harmonized
 
 
-def _target(
-    job: Job, group: Floats, locked: Bools, page: Page, links: Links | None, linking: Ints
-) -> Floats:
+def _target(job: Job, group: Group, page: Page, links: Links | None, linking: Ints) -> Floats:
     """What each main colour of a picture becomes, k x 2 (a, b)."""
     target, moves = page.ab.copy(), linking != NOT_LINKED
     if moves.any():
         chosen = linking[moves]
         share = page.main.share[moves]
-        target[moves] = kept_apart(page.ab[moves], group[chosen], chosen, share, locked)
+        target[moves] = kept_apart(
+            page.ab[moves], group.target[chosen], chosen, share, group.locked
+        )
     strength = np.float32(float(job.params["strength"]) / 100)
     target = page.ab + strength * (target - page.ab)
     return target if links is None else np.where(links.fixed[:, None], links.target, target)
@@ -249,16 +323,21 @@ def _recolored(job: Job, n: int, table: ColorTable) -> Layer:
     return Layer("picture", name, pixels, x=x, y=y, of=n, metadata=note)
 
 
-def _swatches(n: int, page: Page, target: Floats, linking: Ints, group: Floats) -> Layer:
+def _swatches(n: int, page: Page, target: Floats, linking: Ints) -> Layer:
     """The picture's swatches; its links are numbers of the palette in common, or NOT_LINKED."""
     layer = pictures.swatches_layer(page.main, target)
-    lightness = np.full((1, len(group)), NAMING_LIGHTNESS, np.float32)
-    more = {
-        "group": pictures.hex_codes(np.concatenate([lightness, group.T])),
-        "link": [int(link) for link in linking],
-        "balanced": page.balance is not None,
-    }
+    more = {"link": [int(link) for link in linking], "balanced": page.balance is not None}
     return replace(layer, of=n, metadata={**layer.metadata, **more})
+
+
+def _common(group: Group, pages: Sequence[Page]) -> Layer:
+    """The palette in common as swatches; the share of each colour is that of all pictures."""
+    share = np.zeros(len(group.lab))
+    for page, links in zip(pages, group.linking, strict=True):
+        moves = links != NOT_LINKED
+        np.add.at(share, links[moves], page.main.share[moves] / len(pages))
+    layer = pictures.swatches_layer(SourcePalette(group.lab, share), group.target)
+    return replace(layer, role="common", name="Palette in common")
 
 
 def contact(pages: Sequence[Page], tables: Sequence[ColorTable]) -> Floats:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from engine.cli import main
+from engine.imaging import palette_files
 from tests.drawings import BLUE, RED, photograph, write_face
 
 
@@ -273,6 +274,25 @@ def test_a_set_goes_to_a_folder_and_its_swatches_come_back_as_links(pages):
     for path in made:
         apart = np.abs(read(path).astype(int) - read(pages / "again" / path.name))
         assert apart.max() <= 6
+
+
+def test_the_palette_in_common_is_written_and_a_changed_one_taken(pages):
+    files = sorted(pages.glob("*.png"))
+    limner("recolor", *files, "-o", pages / "out", "--common", pages / "common.png")
+    limner("recolor", *files, "-o", pages / "out", "--common", pages / "common.gpl")
+    before, after = read(pages / "common.png")
+    assert np.array_equal(before, after)
+    assert len(palette_files.load(pages / "common.gpl").rgb) == len(before)
+
+    blue = int(before[:, 2].argmax())
+    changed = np.stack([before, after])
+    changed[1, blue] = (90, 160, 90)
+    cv2.imwrite(str(pages / "changed.png"), changed[..., ::-1])
+    limner("recolor", *files, "--common-links", pages / "changed.png", "-o", pages / "green")
+    for path in files:
+        old, new = read(pages / "out" / path.name), read(pages / "green" / path.name)
+        assert new[0, 0].argmax() == 1 and old[0, 0].argmax() == 2
+        assert np.abs(new[-1].astype(int) - old[-1]).max() <= 4
 
 
 @pytest.mark.parametrize("case", ["over an input", "same names", "mask of another size"])

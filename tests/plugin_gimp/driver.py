@@ -248,6 +248,12 @@ def forget(image):
     Gimp.Image.get_by_id(image).delete()
 
 
+def forget_all():
+    """Closes all images that have no window."""
+    for image in Gimp.get_images():
+        image.delete()
+
+
 def connect():
     address = "127.0.0.1", int(os.environ["DRIVER_PORT"])
     return Connection(socket.create_connection(address).detach())

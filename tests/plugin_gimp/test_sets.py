@@ -1,17 +1,23 @@
 """An operation on a set of pictures: on all layers that are selected, as one step."""
 
+import threading
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from engine.job import Cache
+from engine.run import run_operation
 from tests import drawings
 from tests.plugin_gimp.images import expected, layer, plane, same
 from tests.plugin_gimp.rig import wait_until
 from tests.plugin_gimp.test_endings import fails
+from tests.plugin_gimp.test_palettes import choose_colour, find, keep, links
 from tests.plugin_gimp.test_screen import CANCEL, agree, choose, opened, press, screenshot
 
 pytestmark = pytest.mark.editors
 
-__all__ = ["screenshot"]
+__all__ = ["find", "screenshot"]
 
 CANVAS = (360, 240)
 U8 = {"precision": "U8_NON_LINEAR", "encoding": "R'G'B'A u8"}
@@ -228,6 +234,143 @@ def test_what_cannot_be_worked_on_is_said(console):
     fails(console, image, words, procedure=RECOLOR, drawables=NAMES, **{"in-place": True})
 
 
+def palettes(planes):
+    """What the engine says of the palette in common, and of those of the pictures."""
+    found, _ = run_operation(
+        "recolor",
+        {},
+        planes,
+        CANVAS,
+        cache=Cache(0),
+        on_progress=lambda *_: None,
+        cancelled=threading.Event(),
+        outputs=["common", "swatches"],
+    )
+    common, *each = (plane.attributes["metadata"] for plane in found)
+    return common, each
+
+
+def common_links(pairs):
+    """Links of the palette in common as the engine takes them; see `links`."""
+    return replace(links(pairs), role="common-links")
+
+
+def words(pairs):
+    return ", ".join(f"{source}>{target}" if target else source for source, target in pairs)
+
+
+def test_a_script_gives_links_of_the_palette_in_common_and_of_some_pictures(console, run):
+    image, planes = given(console)
+    common, each = palettes(planes)
+    shared = [(common["source"][0], "#a040c0"), *((code, None) for code in common["source"][1:])]
+    noon = [(code, code) for code in each[1]["source"]]
+    text = {"common-links": words(shared), "links": f"; {words(noon)};"}
+    seen = run(image, *NAMES, **text)
+    nothing = np.zeros((2, 1, 4), np.float32)
+    free = replace(links([("#000000", None)]), width=1, data=nothing.tobytes())
+    results = expected("recolor", [*planes, common_links(shared), free, links(noon), free], CANVAS)
+    for name, result in zip(NAMES, results, strict=True):
+        assert same(flat(seen)[f"{name} recolored"], result)
+
+
+def test_links_of_another_number_of_pictures_are_refused(console):
+    image, _ = given(console)
+    said = "The links are of 2 pictures, and 3 are selected."
+    fails(console, image, said, procedure=RECOLOR, drawables=NAMES, links="#a0a0a0; #b0b0b0")
+
+
+def test_the_dialog_shows_and_changes_the_palettes_of_a_set(gui, find, screenshot):
+    image, _ = opened(gui, canvas=CANVAS, layers=pictures(), **U8)
+    planes = sent(gui, image, pictures())
+    common, _ = palettes(planes)
+    dialog = {"procedure": RECOLOR, "image": image, "drawables": NAMES, "mode": "INTERACTIVE"}
+    gui.begin("call", **dialog)
+    window = gui.window(TITLE)
+    codes = common["source"]
+    for code in codes:
+        find(code, code)
+    screenshot("set-palette")
+
+    shared = [(codes[0], "#a040c0"), *((code, None) for code in codes[1:])]
+    becomes = palettes([*planes, common_links(shared)])[0]["target"]
+    choose_colour(gui, find(codes[0], codes[0]), "#a040c0")
+    find(codes[0], becomes[0])
+    gui.type("sleep", 1)
+    screenshot("set-palette-changed")
+
+    # The next palette in the list is that of the uppermost picture.
+    gui.type("windowactivate", "--sync", window, "key", "alt+b")
+    gui.type("key", "shift+Tab", "key", "shift+Tab", "key", "Down")
+    evening = palettes([*planes, common_links(shared)])[1][0]
+    source, target = evening["source"], evening["target"]
+    keep(gui, find(source[0], target[0]))
+    find(source[0], source[0])
+    gui.type("sleep", 1)
+    screenshot("set-palette-picture")
+    gui.type("windowactivate", "--sync", window, "key", "alt+o")
+    assert gui.end() == SUCCESS
+    wait_until(lambda: gui("count", image=image) == 7)
+    nothing = np.zeros((2, 1, 4), np.float32)
+    free = replace(links([("#000000", None)]), width=1, data=nothing.tobytes())
+    held = links([(source[0], source[0]), *((code, None) for code in source[1:])])
+    results = expected("recolor", [*planes, common_links(shared), held, free, free], CANVAS)
+    seen = flat(gui("look", image=image))
+    for name, result in zip(NAMES, results, strict=True):
+        assert same(seen[f"{name} recolored"], result)
+
+    # What was changed is there when the dialog is opened again.
+    gui.begin("call", **dialog)
+    window = gui.window(TITLE)
+    find(codes[0], becomes[0])
+    gui.type("windowactivate", "--sync", window, "key", "alt+t")
+    find(codes[0], codes[0])
+    gui.type("key", "Escape")
+    assert gui.end()[0] == "cancel"
+
+
+SIZES = {"Evening": (160, 100), "Noon": (110, 140), "Morning": (150, 120)}
+
+
+def open_images(gimp, **more):
+    """An image for each name, of two layers; their ids, and planes of what is seen of them."""
+    images, planes = [], []
+    for name, size in SIZES.items():
+        pixels = picture(name, *size)
+        ground = np.full_like(pixels, (120, 130, 60, 255))
+        layers = [layer("Ground", ground), layer("Over", pixels)]
+        images.append(gimp("make", canvas=size, layers=layers, **{**U8, **more}))
+        planes.append(seen_of(gimp, images[-1], size))
+    return images, planes
+
+
+def seen_of(gimp, image, size):
+    merged = np.frombuffer(gimp("merged", image=image), np.uint8).reshape(*size[::-1], 4)
+    return plane("image", layer("[Untitled]", merged), icc=gimp("effective_icc", image=image))
+
+
+def test_open_images_are_a_set_and_each_gets_a_layer_on_top(console):
+    console("forget_all")
+    images, planes = open_images(console)
+    console("select", image=images[1], data=bytes([255, 0]) * (110 * 140 // 2))
+    before = [console("look", image=image) for image in images]
+    for strength in (100.0, 40.0):
+        given = {"pictures": "images", "strength": strength}
+        run = {"procedure": RECOLOR, "image": images[1], "drawables": ["Over"]}
+        assert console("call", arguments=given, **run) == SUCCESS
+        # What was made earlier is no part of the pictures.
+        results = expected("recolor", planes, SIZES["Evening"], strength=strength)
+        assert bytes(results[2].data) != planes[2].data
+        for image, result in zip(images, results, strict=True):
+            top = console("look", image=image)["layers"][0]
+            assert top["data"] == bytes(result.data)
+            assert (top["x"], top["y"]) == (0, 0)
+    for image, earlier in zip(images, before, strict=True):
+        assert console("look", image=image)["layers"][2:] == earlier["layers"]
+    given = {"pictures": "images", "in-place": True}
+    status, words = console("call", arguments=given, **run)
+    assert (status, "cannot be changed in place" in words) == ("calling-error", True)
+
+
 def select_all_three(gui, image):
     """Selects the layers as the artist may, out of order."""
     gui("choose_layers", image=image, names=["Noon", "Morning", "Evening"])
@@ -299,12 +442,18 @@ def long_set(gui):
     return image, window, {"procedure": RECOLOR, "image": image, "drawables": NAMES}
 
 
+def run_from_dialog(gui, engine):
+    """Agrees, and waits until the engine works on the whole of it, not on the preview."""
+    agree(gui, TITLE)
+    wait_until(lambda: not gui.type("search", "--onlyvisible", "--name", f"^{TITLE}$"), 30)
+    wait_until(engine.running_job, 30)
+
+
 def test_cancel_leaves_every_layer(gui, engine):
     image, _, run = long_set(gui)
     before = gui("look", image=image)
     gui.begin("call", mode="INTERACTIVE", **run)
-    agree(gui, TITLE)
-    wait_until(engine.running_job)
+    run_from_dialog(gui, engine)
     gui.type("mousemove", *CANCEL, "click", 1)
     assert gui.end()[0] == "cancel"
     wait_until(lambda: not engine.status()["jobs"])
@@ -317,8 +466,27 @@ def test_a_layer_removed_meanwhile_leaves_the_others(gui, engine):
     select_all_three(gui, image)
     choose(gui, window, TITLE)
     gui.type("key", "Return")
-    agree(gui, TITLE)
-    wait_until(engine.running_job)
+    run_from_dialog(gui, engine)
     gui("remove", image=image, name="Noon")
     gui.type("windowactivate", "--sync", gui.window("GIMP Message"), "key", "Return")
     assert sorted(flat(gui("look", image=image))) == ["Day", "Evening", "Morning"]
+
+
+# The last one: dialogs open with the values of the last run.
+def test_open_images_are_chosen_in_the_dialog_and_undone_each_for_itself(gui, screenshot):
+    images, _ = open_images(gui, show=True)
+    window = gui.window(".* – GIMP")
+    counts = [gui("count", image=image) for image in images]
+    gui.begin("call", procedure=RECOLOR, image=images[2], drawables=["Over"], mode="INTERACTIVE")
+    dialog = gui.window(TITLE)
+    gui.type("windowactivate", "--sync", dialog, "sleep", 1)
+    # From the switch above, which is set and set back on the way.
+    gui.type("key", "alt+i", "key", "alt+i", "key", "Tab", "key", "Down", "sleep", 2)
+    screenshot("set-images")
+    gui.type("windowactivate", "--sync", dialog, "key", "alt+o")
+    assert gui.end() == SUCCESS
+    for image, count in zip(images, counts, strict=True):
+        wait_until(lambda image=image, count=count: gui("count", image=image) == count + 1, 20)
+    press(gui, window, "ctrl+z")
+    wait_until(lambda: gui("count", image=images[2]) == counts[2])
+    assert [gui("count", image=image) for image in images[:2]] == [n + 1 for n in counts[:2]]

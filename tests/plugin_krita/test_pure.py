@@ -325,6 +325,14 @@ def test_a_run_tells_what_links_look_like_and_leaves_later_ones_alone() -> None:
     assert found.freed(1).becomes(1).code == "#00ff00"
 
 
+def test_colours_taken_from_the_palette_in_common_follow_it_and_locked_ones_stay() -> None:
+    black, red, green, blue = (0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1)
+    strip = strip_of([red, green, blue], [black] * 3).linked(0, swatches.Swatch.of(green)).locked(1)
+    now = strip.following({green: swatches.Swatch.of(blue), red: swatches.Swatch.of(black)})
+    assert [now.becomes(n).code for n in range(3)] == ["#0000ff", "#00ff00", "#000000"]
+    assert now.links.keys() == strip.links.keys()
+
+
 def test_without_links_a_run_brings_its_own_colours_and_with_them_they_stay() -> None:
     black, red, green = (0, 0, 0), (1, 0, 0), (0, 1, 0)
     earlier, other = strip_of([red, red, red], [black] * 3), strip_of([green] * 3, [black] * 3)

@@ -58,11 +58,14 @@ def from_engine(
     *layers: str,
     mask: np.ndarray | None = None,
     links: Sequence[np.ndarray] = (),
+    common: np.ndarray | None = None,
     **params: object,
 ) -> list[np.ndarray]:
     """The engine's own answer to the set: a picture for each layer."""
     planes = [plane("image", picture(name)) for name in layers]
     planes += [plane("links", swatches, None, "f32") for swatches in links]
+    if common is not None:
+        planes.append(plane("common-links", common, None, "f32"))
     if mask is not None:
         planes.append(plane("mask", mask[..., None], None))
     results, _ = run_operation(
@@ -103,14 +106,75 @@ def same(found: list[np.ndarray], wanted: list[np.ndarray]) -> bool:
     return len(found) == len(wanted) and all(map(np.array_equal, found, wanted))
 
 
-def shown_links(krita: Krita) -> np.ndarray:
-    """The palette strip as the engine takes it."""
-    source = krita.exact_swatches()
+def shown_links(krita: Krita, strip: str = "limner_swatches") -> np.ndarray:
+    """A palette strip as the engine takes it."""
+    source = krita.exact_swatches(strip)
     data = np.zeros((2, len(source), 4), np.float32)
     data[0] = [(*rgb, 1) for rgb in source]
-    for number, *rgb in krita.links():
+    for number, *rgb in krita.links(strip):
         data[1, number] = (*rgb, 1)
     return data
+
+
+def page(name: str) -> np.ndarray:
+    """A picture of the set without anything transparent, RGBA."""
+    pixels = picture(name)
+    pixels[..., 3] = 255
+    return pixels
+
+
+def open_pages(krita: Krita) -> None:
+    """A document for each picture, named as it is, each of two layers; the first is in view."""
+    for number, name in enumerate(SET):
+        new_document(krita, SIZE, "RGBA", "U8", SRGB)
+        half = bgra(page(name))
+        krita.paint("Background", half)
+        krita.add_layer("Over", "paintlayer")
+        krita.wait_until(lambda: krita.active_layer() == "Over")
+        half[SIZE // 2 :] = 0
+        krita.paint("Over", half)
+        krita.wait_until(krita.is_idle)
+        krita.save(str(krita.folder / f"{name}.kra"))
+        assert krita.documents() == number + 1
+    view(krita, 0)
+    krita.show_docker(300)
+    krita.choose("limner_operation", "Recolor set")
+    krita.choose("limner_input_image", "Open documents")
+
+
+def view(krita: Krita, number: int) -> None:
+    """Shows another of the documents."""
+    krita.show_document(number)
+    krita.wait_until(lambda: krita.document_name() == SET[number])
+    krita.wait_until(krita.is_idle)
+
+
+def on_pages(krita: Krita, *numbers: int) -> list[np.ndarray]:
+    """The results in the documents, each on top of all layers; the first one is in view again."""
+    found = []
+    for number in numbers:
+        view(krita, number)
+        path = f"Recolor set/{SET[number]} recolored"
+        assert names(krita) == ["Recolor set", path, "Over", "Background"]
+        found.append(bgra(krita.pixels(path, SIZE)))
+        assert np.array_equal(bgra(krita.seen(SIZE)), found[-1])
+    view(krita, 0)
+    return found
+
+
+def of_pages(**params: object) -> list[np.ndarray]:
+    """The engine's own answer to the documents."""
+    planes = [plane("image", page(name)) for name in SET]
+    results, _ = run_operation(
+        "recolor",
+        params,
+        planes,
+        (SIZE, SIZE),
+        cache=Cache(0),
+        on_progress=lambda *_: None,
+        cancelled=threading.Event(),
+    )
+    return [pixels_of(result) for result in results if result.role == "picture"]
 
 
 def looks(krita: Krita, shots: Path, name: str) -> None:
@@ -274,6 +338,89 @@ def test_a_picture_new_to_the_set_gets_its_palette_first(krita: Krita) -> None:
     assert not same(results(krita), from_engine(*SET))
 
 
+def test_the_palette_in_common_is_changed_and_all_pictures_follow(
+    krita: Krita, shots: Path
+) -> None:
+    open_set(krita)
+    assert not krita.is_shown("limner_common") and not krita.is_shown("limner_common_title")
+    krita.run()
+    free = from_engine(*SET)
+    assert krita.is_shown("limner_common_title")
+    codes, becomes, _ = krita.swatches("limner_common")
+    assert codes == becomes
+    krita.paint_with((140, 90, 170))
+    krita.swatch_menu(0, "Take the foreground colour", "limner_common")
+    krita.swatch_menu(1, "Lock", "limner_common")
+    looks(krita, shots, "recolor set common")
+    common = shown_links(krita, "limner_common")
+
+    said = krita.run()
+
+    wanted = from_engine(*SET, common=common)
+    assert same(results(krita), wanted), said
+    assert sum(not np.array_equal(*pair) for pair in zip(wanted, free, strict=True)) > 1
+    looks(krita, shots, "recolor set common changed")
+    codes_then, becomes_then, marks = krita.swatches("limner_common")
+    assert codes_then == codes and becomes_then[0] != becomes[0]
+    assert marks[:2] == ["chosen", "locked"] and not any(marks[2:])
+    assert krita.clipped() == []
+
+    # Pictures keep what the artist wants of their own colours.
+    krita.choose("limner_picture", "Sea")
+    krita.swatch_menu(0, "Lock")
+    links = []
+    for name in SET:
+        krita.choose("limner_picture", name)
+        links.append(shown_links(krita))
+    krita.run()
+    assert same(results(krita), from_engine(*SET, common=common, links=links))
+
+    assert krita.click("limner_reset_common")
+    krita.run()
+    assert same(results(krita), from_engine(*SET, links=links))
+
+
+def test_a_colour_of_a_picture_takes_one_in_common_and_follows_it(
+    krita: Krita, shots: Path
+) -> None:
+    open_set(krita)
+    krita.run()
+    krita.choose("limner_picture", "Sea")
+    shared = krita.swatches("limner_common")[1]
+    number = krita.swatches()[1].index(max(krita.swatches()[1]))
+    texts = krita.swatch_menu(number, f"Becomes {shared[2]}")
+    assert [text for text in texts if text.startswith("Becomes")] == [
+        f"Becomes {code}" for code in shared
+    ]
+    assert krita.swatches()[1][number] == shared[2]
+
+    krita.paint_with((60, 140, 90))
+    krita.swatch_menu(2, "Take the foreground colour", "limner_common")
+
+    taken = {tuple(rgb) for number, *rgb in krita.links()}
+    assert taken == {tuple(krita.links("limner_common")[0][1:])}
+    krita.run()
+    links = []
+    for name in SET:
+        krita.choose("limner_picture", name)
+        links.append(shown_links(krita))
+    common = shown_links(krita, "limner_common")
+    assert same(results(krita), from_engine(*SET, common=common, links=links))
+
+
+def test_another_palette_begins_afresh(krita: Krita) -> None:
+    open_set(krita)
+    krita.run()
+    krita.swatch_menu(0, "Lock", "limner_common")
+    name = next(name for name in krita.palettes() if len(krita.palette(name)) <= 32)
+    krita.choose("limner_input_palette", name)
+    assert not krita.is_shown("limner_common")
+    krita.run()
+    given = {tuple(colour) for colour in krita.palette(name)}
+    shown = [tuple(bytes.fromhex(code[1:])) for code in krita.swatches("limner_common")[0]]
+    assert all(min(np.abs(np.subtract(c, g)).max() for g in given) <= 1 for c in shown)
+
+
 def test_live_shows_the_whole_set_and_applies_it(krita: Krita, shots: Path) -> None:
     open_set(krita)
     assert krita.click("limner_live")
@@ -309,3 +456,56 @@ def test_a_group_that_is_selected_with_its_layers_is_one_picture(krita: Krita) -
         f"{group}/Sea",
         f"{group}/Sand",
     ]
+
+
+def test_open_documents_are_a_set_and_each_gets_its_result_on_top(
+    krita: Krita, shots: Path
+) -> None:
+    open_pages(krita)
+    assert krita.value("limner_input_image") == "3 documents: Sky, Sea, Sand"
+
+    said = krita.run()
+
+    assert said.startswith("Recolor set: a layer on top of 3 documents, "), said
+    assert said.endswith("Undo once in each document to remove its result.")
+    assert same(on_pages(krita, 0, 1, 2), of_pages())
+    assert krita.choices("limner_picture") == list(SET)
+    assert krita.value("limner_picture") == "Sky"
+    looks(krita, shots, "recolor documents")
+
+    # What it made itself is no part of the pictures, and is replaced.
+    krita.set_value("limner_parameter_strength", 40)
+    krita.run()
+    assert same(on_pages(krita, 0, 1, 2), of_pages(strength=40.0))
+
+    for number in range(3):
+        view(krita, number)
+        undo(krita)
+        assert names(krita) == ["Over", "Background"]
+    undo(krita, 1, "edit_redo")
+    assert len(names(krita)) == 4
+
+
+@pytest.mark.parametrize("closed", [0, 2])
+def test_a_document_closed_meanwhile_leaves_the_others(krita: Krita, closed: int) -> None:
+    open_pages(krita)
+    krita.hold_answers()
+    assert krita.click("limner_run")
+    krita.wait_until(krita.has_held_answer)
+    krita.close_file(SET[closed])
+    krita.wait_until(lambda: krita.documents() == 2)
+
+    left = [number for number in range(3) if number != closed]
+    krita.show_document(0)
+
+    krita.let_answers_go()
+
+    words = f"“{SET[closed]}” was closed meanwhile and has no result."
+    said = krita.wait(lambda state: words in state["notice"], 20)["notice"]
+    assert "a layer on top of 2 documents" in said
+    wanted = of_pages()
+    for place, number in enumerate(left):
+        krita.show_document(place)
+        krita.wait_until(lambda number=number: krita.document_name() == SET[number])
+        path = f"Recolor set/{SET[number]} recolored"
+        assert np.array_equal(bgra(krita.pixels(path, SIZE)), wanted[number])

@@ -24,17 +24,33 @@ def scene(number, height=24, width=30):
     return rgb
 
 
-def run(
+def run(*pictures, **given):
+    """Results as (pictures, swatches), each in order; a picture is H x W x 3 or 4."""
+    layers = run_all(*pictures, **given)
+    return tuple(
+        [layer for layer in layers if layer.role == role] for role in ("picture", "swatches")
+    )
+
+
+def common(*pictures, **given):
+    """The palette in common, 2 x N x 4: as it is and what it becomes."""
+    (layer,) = [each for each in run_all(*pictures, **given) if each.role == "common"]
+    return layer
+
+
+def run_all(
     *pictures,
     palette=None,
     locked=None,
     masks=(),
     links=(),
+    common_links=None,
     cancelled=None,
     previews=None,
+    outputs=None,
     **params,
 ):
-    """Results as (pictures, swatches), each in order; a picture is H x W x 3 or 4."""
+    """All results."""
     operation = catalog.operation("recolor")
     given = {"image": [], "mask": [], "links": []}
     for n, pixels in enumerate(pictures):
@@ -47,6 +63,8 @@ def run(
     given["links"] = [
         Input(Raster.of_rgba(np.float32(each)), f"links {n}") for n, each in enumerate(links)
     ]
+    if common_links is not None:
+        given["common-links"] = [Input(Raster.of_rgba(np.float32(common_links)), "common")]
     if palette is not None:
         marks = None if locked is None else {"locked": locked}
         given["palette"] = [Input(Raster(np.float32([palette])), "palette", attributes=marks)]
@@ -57,12 +75,10 @@ def run(
         {role: inputs for role, inputs in given.items() if inputs},
         Cache(1 << 26),
         cancelled=cancelled or threading.Event(),
+        outputs=outputs,
         on_preview=previews,
     )
-    layers = list(recolor.run(job))
-    return tuple(
-        [layer for layer in layers if layer.role == role] for role in ("picture", "swatches")
-    )
+    return list(recolor.run(job))
 
 
 def ab_of(color):
@@ -86,8 +102,10 @@ def test_like_colours_become_one_and_lightness_and_order_stay():
         lab, moved = (srgb_to_lab(p[..., :3].reshape(-1, 3).T.copy()) for p in (old, new.pixels))
         assert np.abs(lab[0] - moved[0]).max() < 0.2
     said = [layer.metadata for layer in swatches]
-    assert said[0]["group"] == said[1]["group"]
     assert sorted(said[0]["link"]) == sorted(said[1]["link"]) == [0, 1]
+    shared = common(*before).metadata
+    assert shared["source"] == shared["target"]
+    assert sum(shared["share"]) == pytest.approx(1)
 
 
 def test_a_palette_is_the_one_in_common():
@@ -119,6 +137,82 @@ def test_swatches_given_back_as_links_change_nothing_and_locks_hold():
     locked[1][1] = locked[1][0]
     held, _ = run(scene(0), scene(1), links=locked)
     assert np.abs(held[1].pixels[..., :3] - scene(1)).max() < 1e-3
+
+
+def edited(shared, number, color):
+    """The palette in common with another colour for one of its own."""
+    links = shared.pixels.copy()
+    links[1] = 0
+    links[1, number] = (*color, 1)
+    return links
+
+
+@pytest.mark.parametrize("keep_names", [True, False])
+def test_a_changed_colour_of_the_palette_in_common_takes_along_what_is_linked(keep_names):
+    settings = {"keep_names": keep_names}
+    before, swatches = run(scene(0), scene(1), **settings)
+    shared = common(scene(0), scene(1), **settings)
+    (blue,) = {layer.metadata["link"][int(n)] for n, layer in _bluest(swatches)}
+    green = (0.4, 0.6, 0.45)
+    links = edited(shared, blue, green)
+
+    after, linked = run(scene(0), scene(1), common_links=links, **settings)
+
+    assert [x.metadata["link"] for x in linked] == [x.metadata["link"] for x in swatches]
+    for old, new in zip(before, after, strict=True):
+        assert np.linalg.norm(ab_of(new.pixels[0, 0]) - ab_of(green)) < 5
+        assert np.abs(new.pixels[23] - old.pixels[23]).max() < 1e-3
+    again = common(scene(0), scene(1), common_links=links, **settings)
+    assert again.metadata["source"] == shared.metadata["source"]
+    assert np.allclose(ab_of(again.pixels[1, blue]), ab_of(green), atol=0.1)
+    assert again.metadata["share"] == shared.metadata["share"]
+
+
+def _bluest(swatches):
+    """The number of the bluest main colour of each picture, and its swatches."""
+    return [(layer.pixels[0, :, 2].argmax(), layer) for layer in swatches]
+
+
+def test_a_changed_colour_is_not_harmonized_and_the_others_are():
+    shared = common(scene(0), scene(1), harmonize=True)
+    assert shared.metadata["source"] != shared.metadata["target"]
+    links = edited(shared, 0, shared.pixels[0, 0, :3])
+    held = common(scene(0), scene(1), harmonize=True, common_links=links).metadata
+    assert held["target"][0] == held["source"][0] != shared.metadata["target"][0]
+    assert held["target"][1:] == shared.metadata["target"][1:]
+
+
+def test_of_a_palette_in_common_that_is_given_only_what_is_used_comes_back_and_can_change():
+    palette = [(0.9, 0.9, 0.2), (0.8, 0.6, 0.4), (0.2, 0.3, 0.8), (0.2, 0.9, 0.2)]
+    given = {"palette": palette, "keep_names": False}
+    shared = common(scene(0), scene(1), **given)
+    assert np.allclose(shared.pixels[0, :, :3], palette[1:3], atol=1e-3)
+    links = edited(shared, 0, (0.8, 0.3, 0.7))
+    after, _ = run(scene(0), scene(1), common_links=links, **given)
+    for layer in after:
+        assert np.linalg.norm(ab_of(layer.pixels[23, 0]) - ab_of((0.8, 0.3, 0.7))) < 5
+
+
+def test_a_picture_new_to_the_set_follows_the_palette_as_it_was_changed():
+    shared = common(scene(0), scene(0) * 0.95)
+    number = int(shared.pixels[0, :, 2].argmax())
+    links = edited(shared, number, (0.2, 0.7, 0.3))
+    after, _ = run(scene(0), scene(0) * 0.95, scene(1), common_links=links)
+    assert np.linalg.norm(ab_of(after[2].pixels[0, 0]) - ab_of((0.2, 0.7, 0.3))) < 5
+
+
+def test_the_palettes_alone_take_no_picture():
+    layers = run_all(scene(0), scene(1), outputs=["swatches", "common"])
+    assert [layer.role for layer in layers] == ["common", "swatches", "swatches"]
+
+
+def test_links_of_some_pictures_alone_leave_the_others_free():
+    _, swatches = run(scene(0), scene(1))
+    locked = swatches[0].pixels.copy()
+    locked[1] = locked[0]
+    held, again = run(scene(0), scene(1), links=[locked, np.zeros((2, 1, 4))])
+    assert np.abs(held[0].pixels[..., :3] - scene(0)).max() < 1e-3
+    assert again[1].metadata["source"] == swatches[1].metadata["source"]
 
 
 def test_masks_limit_statistics_and_result_each_of_its_picture():
@@ -159,10 +253,10 @@ def test_a_locked_color_of_the_palette_is_not_harmonized():
     given = {"palette": [(0.55, 0.6, 0.7), (0.6, 0.5, 0.4)], "keep_names": False}
 
     def group(**marks):
-        _, swatches = run(scene(0), scene(1), **given, harmonize=True, **marks)
-        return swatches[0].metadata["group"]
+        return common(*pair, harmonize=True, **given, **marks).metadata["target"]
 
-    plain = run(scene(0), scene(1), **given)[1][0].metadata["group"]
+    pair = scene(0), scene(1)
+    plain = common(*pair, **given).metadata["target"]
     free, locked = group(), group(locked=[True, False])
     assert free[0] != plain[0]
     assert locked == [plain[0], free[1]]
@@ -229,6 +323,10 @@ def test_subjects_are_told_from_the_rest(subject, monkeypatch):
     after, swatches = run(scene(0), scene(1), subject=subject)
     assert apart(after[0].pixels, after[1].pixels, 0) < 1.5
     links = [layer.metadata["link"] for layer in swatches]
+    shared = common(scene(0), scene(1), subject=subject)
+    held = edited(shared, 0, (0.3, 0.6, 0.3))
+    again = run(scene(0), scene(1), subject=subject, common_links=held)[1]
+    assert [layer.metadata["link"] for layer in again] == links
     if subject == "keep":
         assert np.abs(after[1].pixels[23, 0, :3] - BROWNS[1]).max() < 1e-3
         assert all(sorted(link) == [-1, 0] for link in links)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from krita import Krita, ManagedColor, Palette, Selection
 from limner import turns
+from limner.job import Job
 
 if int(Krita.instance().version().split(".")[0]) >= 6:
     from PyQt6.QtCore import QByteArray, QEvent, QEventLoop, QPointF, QRegularExpression, Qt, QTimer
@@ -108,8 +109,46 @@ def close_document():
     trigger("file_close")
 
 
+def close_file(name):
+    """Closes the document of that file, unsaved, whichever is in view."""
+    for document in Krita.instance().documents():
+        if Path(document.fileName()).stem == name:
+            document.setModified(False)
+            document.close()
+
+
 def documents():
     return len(Krita.instance().documents())
+
+
+def document_name():
+    """What the file of the document in view is called."""
+    return Path(_document().fileName()).stem
+
+
+HELD = []
+
+
+def hold_answers():
+    """Keeps the engine's next answer back."""
+    taken = Job._answered
+    HELD[:] = [taken]
+
+    def hold(job, answer):
+        HELD.append((job, answer))
+
+    Job._answered = hold
+
+
+def has_held_answer():
+    return len(HELD) > 1
+
+
+def let_answers_go():
+    """Gives on what was kept back."""
+    Job._answered, *kept = HELD
+    for job, answer in kept:
+        job._answered(answer)
 
 
 def show_document(index):
@@ -428,9 +467,9 @@ def hold(name, is_held):
     act(_widget(name), Qt.MouseButton.LeftButton)
 
 
-def swatches():
+def swatches(strip="limner_swatches"):
     """The palette strip: main colours, what each becomes, and marks; None where it is hidden."""
-    pairs = _widget("limner_swatches")
+    pairs = _widget(strip)
     if not pairs.isVisibleTo(_docker()):
         return None
     strip = pairs.strip
@@ -439,19 +478,19 @@ def swatches():
     return [strip.codes, [strip.becomes(n).code for n in numbers], marks]
 
 
-def links():
+def links(strip="limner_swatches"):
     """What the artist has colours become, exactly: [number, red, green, blue]."""
-    strip = _widget("limner_swatches").strip
+    strip = _widget(strip).strip
     return [[number, *swatch.rgb] for number, swatch in sorted(strip.links.items())]
 
 
-def exact_swatches():
+def exact_swatches(strip="limner_swatches"):
     """The main colours as they came."""
-    return [swatch.rgb for swatch in _widget("limner_swatches").strip.source]
+    return [swatch.rgb for swatch in _widget(strip).strip.source]
 
 
-def _swatch(number, below):
-    place = _widget("limner_swatches")._places()[number]
+def _swatch(pairs, number, below):
+    place = pairs._places()[number]
     point = place.center()
     point.setY(place.bottom() - 4 if below else place.top() + 4)
     return point
@@ -459,18 +498,19 @@ def _swatch(number, below):
 
 def click_swatch(number, below):
     """Clicks a swatch."""
-    place = _swatch(number, below)
-    QTest.mouseClick(_widget("limner_swatches"), Qt.MouseButton.LeftButton, pos=place)
+    pairs = _widget("limner_swatches")
+    place = _swatch(pairs, number, below)
+    QTest.mouseClick(pairs, Qt.MouseButton.LeftButton, pos=place)
 
 
 def drag_swatch(number, below, onto):
     """Drags a swatch onto one of the lower row."""
     pairs, button = _widget("limner_swatches"), Qt.MouseButton.LeftButton
-    QTest.mousePress(pairs, button, pos=_swatch(number, below))
+    QTest.mousePress(pairs, button, pos=_swatch(pairs, number, below))
     # QTest moves the pointer alone, and without a window manager no widget hears of it.
-    move = QEvent.Type.MouseMove, QPointF(_swatch(onto, True)), button, button
+    move = QEvent.Type.MouseMove, QPointF(_swatch(pairs, onto, True)), button, button
     QApplication.sendEvent(pairs, QMouseEvent(*move, Qt.KeyboardModifier.NoModifier))
-    QTest.mouseRelease(pairs, button, pos=_swatch(onto, True))
+    QTest.mouseRelease(pairs, button, pos=_swatch(pairs, onto, True))
 
 
 def try_colour(code):
@@ -484,10 +524,10 @@ def end_colours(is_taken):
     dialog.accept() if is_taken else dialog.reject()
 
 
-def swatch_menu(number, text):
+def swatch_menu(number, text, strip="limner_swatches"):
     """Chooses an entry of a swatch's menu; returns all of them."""
-    pairs = _widget("limner_swatches")
-    place = _swatch(number, True)
+    pairs = _widget(strip)
+    place = _swatch(pairs, number, True)
     event = QContextMenuEvent(QContextMenuEvent.Reason.Mouse, place, pairs.mapToGlobal(place))
     QApplication.sendEvent(pairs, event)
     menu = pairs.findChild(QMenu, "limner_swatch_menu")
@@ -505,7 +545,7 @@ def paint_with(rgb):
 
 def save_palette(row, file):
     """Saves a row of the strip; an empty file is what the dialog proposes. Returns the file."""
-    _widget("limner_save_palette").menu().actions()[row].trigger()
+    _widget("limner_save_swatches").menu().actions()[row].trigger()
     dialog = _docker().findChild(QFileDialog, "limner_palette_dialog")
     if file:
         dialog.selectFile(file)
@@ -514,12 +554,12 @@ def save_palette(row, file):
     return chosen
 
 
-def seconds_to_preview(number, code):
+def seconds_to_preview(number, code, strip="limner_swatches"):
     """Has a colour become another one, and measures until the docker shows what comes of it.
 
     Seconds of all, and of what the main thread does at once.
     """
-    pairs, shown = _widget("limner_swatches"), _widget("limner_preview")
+    pairs, shown = _widget(strip), _widget("limner_preview")
     earlier, begun = shown._image, time.perf_counter()
     rgb = [int(code[place : place + 2], 16) / 255 for place in (1, 3, 5)]
     pairs._link(number, type(pairs.strip.source[0]).of(rgb))
