@@ -20,8 +20,8 @@ from engine.imaging.raster import by_strips
 
 Floats = npt.NDArray[np.float32]
 
-FINE, COARSE = 385, 129
-"""Grid points of a and of b, over [-128, 128], of a table of a, b alone and of one of L as well.
+FINE = 385
+"""Grid points of a and of b, over [-128, 128], of a table of a, b alone.
 
 Beyond them the table's edge counts. Over many photographs a harmonized one is then within ΔE00 0.05
 of the exact one on average, and within 0.5 at 999 of 1000 pixels (benchmarks/color_table.py).
@@ -37,15 +37,14 @@ class ColorTable:
     shift: Floats
 
     @staticmethod
-    def baked(shift: Callable[[Floats], Floats], levels: int = 1) -> ColorTable:
+    def baked(shift: Callable[[Floats], Floats], levels: int = 1, steps: int = FINE) -> ColorTable:
         """The table of a function from CIELAB (3 x N) to what is added to it (3 x N), each alone.
 
         levels: how many lightnesses are told apart; 1 for a function of a and b alone, which is
-        asked at L = 50.
+        asked at L = 50. steps: grid points of a and of b.
         """
         lightness = np.linspace(0, 100, levels) if levels > 1 else np.array([50])
-        chroma = np.linspace(-128, 128, COARSE if levels > 1 else FINE, dtype=np.float32)
-        steps = len(chroma)
+        chroma = np.linspace(-128, 128, steps, dtype=np.float32)
         # Rows of b: each has one lightness and one a.
         along = np.stack([np.repeat(lightness, steps), np.tile(chroma, levels)]).astype(np.float32)
         table = np.empty((levels * steps, steps, 3), np.float32)

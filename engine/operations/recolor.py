@@ -54,8 +54,8 @@ SUBJECT = 0.5
 _PREPARED, _PLANNED = 0.4, 0.45
 _THUMBNAIL = 256
 _CONTACT_SIDE = 1024
-_LEVELS = 17
-"""Lightnesses that a table tells apart which changes lightness too."""
+_LEVELS, _STEPS = 17, 257
+"""Lightnesses in a table that changes lightness too, and grid points of a and of b."""
 _NOTHING_TO_DO = "No colour moves; the picture is as it was."
 _ALONE = (
     "One picture alone has nothing to share its colours with; add others, a palette or 'harmonize'."
@@ -95,7 +95,7 @@ class Page:
             moved[1:] += recoloring.shift(moved[1:])
             return moved - lab
 
-        return ColorTable.baked(shift, _LEVELS)
+        return ColorTable.baked(shift, _LEVELS, _STEPS)
 
 
 @dataclass(frozen=True)

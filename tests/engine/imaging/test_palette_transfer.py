@@ -169,8 +169,9 @@ def test_the_table_is_as_good_as_the_function(seed):
 
 def looked_up(table, lab):
     """The table's values, linear between its points."""
-    levels = len(table)
-    place = np.stack([lab[0] * (levels - 1) / 100, lab[1] / 2 + 64, lab[2] / 2 + 64]).astype(float)
+    levels, steps = table.shape[:2]
+    chroma = (lab[1:] + 128) * (steps - 1) / 256
+    place = np.stack([lab[0] * (levels - 1) / 100, *chroma]).astype(float)
     cell = np.minimum(place.astype(int), np.array(table.shape[:3])[:, None] - 2)
     part = place - cell
     total = np.zeros((3, lab.shape[1]))
