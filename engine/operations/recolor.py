@@ -56,6 +56,8 @@ _THUMBNAIL = 256
 _CONTACT_SIDE = 1024
 _LEVELS, _STEPS = 17, 257
 """Lightnesses in a table that changes lightness too, and grid points of a and of b."""
+_GREYS = Protection(neutrals=True, skin=False)
+"""White paper and grey stones take no tint of the palette in common."""
 _NOTHING_TO_DO = "No colour moves; the picture is as it was."
 _ALONE = (
     "One picture alone has nothing to share its colours with; add others, a palette or 'harmonize'."
@@ -84,9 +86,8 @@ class Page:
         """Colours (CIELAB, 3 x N) as the main colours are seen."""
         return lab if self.balance is None else balanced(lab, self.balance)
 
-    def table(self, target: Floats) -> ColorTable:
-        """All that happens to the picture's colours as its main colours become `target` (k x 2)."""
-        recoloring = Recoloring(self.ab, target)
+    def table(self, recoloring: Recoloring) -> ColorTable:
+        """All that happens to the picture's colours as its main colours move."""
         if self.balance is None:
             return recoloring.table()
 
@@ -104,13 +105,14 @@ class Group:
 
     lab: float32 m x 3, CIELAB, the colours that main colours are linked to. target: float32 m x 2,
     the a, b that each becomes, and with it what is linked to it. locked: m, those that the artist's
-    palette has locked. linking: of each picture's main colours, the numbers of their group colours,
-    or NOT_LINKED.
+    palette has locked. asked: m, those that the artist gave or changed; greys follow these alone.
+    linking: of each picture's main colours, the numbers of their group colours, or NOT_LINKED.
     """
 
     lab: Floats
     target: Floats
     locked: Bools
+    asked: Bools
     linking: Sequence[Ints]
 
 
@@ -134,18 +136,18 @@ def run(job: Job) -> Iterator[Layer]:
     job.progress(_PREPARED, "group")
     group = _grouped(job, pages, subjects)
     each = zip(pages, links, group.linking, strict=True)
-    targets = [_target(job, group, *page) for page in each]
-    tables = [page.table(target) for page, target in zip(pages, targets, strict=True)]
+    recolorings = [_recoloring(job, group, *page) for page in each]
+    tables = [page.table(moves) for page, moves in zip(pages, recolorings, strict=True)]
     job.progress(_PLANNED, "preview")
     job.preview(lambda: contact(pages, tables))
     if len(group.lab):
         yield _common(group, pages)
-    for n, (page, target, table) in enumerate(zip(pages, targets, tables, strict=True)):
+    for n, (page, moves, table) in enumerate(zip(pages, recolorings, tables, strict=True)):
         job.progress(_PLANNED + (1 - _PLANNED) * n / count, "recolour")
         if job.wants("picture"):
             yield _recolored(job, n, table)
-        if len(target):
-            yield _swatches(n, page, target, group.linking[n])
+        if len(page.ab):
+            yield _swatches(n, page, moves.target, group.linking[n])
 
 
 def _mask(job: Job, n: int) -> Input | None:
@@ -238,9 +240,11 @@ def _grouped(job: Job, pages: Sequence[Page], subjects: Sequence[Bools]) -> Grou
         nearest = _nearest(lab[:, 1:], srgb_to_lab(given.T.copy())[1:].T)
         locked = pictures.locked_colors(job, given)[nearest]
     target = _harmonized(lab[:, 1:], locked) if job.params["harmonize"] else lab[:, 1:]
+    asked = np.full(len(lab), given is not None)
     if edited is not None:
         target = np.where(edited.fixed[:, None], edited.target, target)
-    return Group(lab, target, locked, linking)
+        asked |= edited.fixed
+    return Group(lab, target, locked, asked, linking)
 
 
 def _found(
@@ -285,24 +289,29 @@ def _nearest(ab: Floats, others: Floats) -> Ints:
 
 def _harmonized(colors: Floats, locked: Bools) -> Floats:
     """Colours (m x 2: a, b) as purer ones of their names; greys and locked ones as they are."""
-    protection = Protection(neutrals=True, skin=False)
-    free = protection.freedom(colors.T) * ~locked
-    harmonized: Floats = colors + free[:, None] * (named_targets(colors, protection) - colors)
+    free = _GREYS.freedom(colors.T) * ~locked
+    harmonized: Floats = colors + free[:, None] * (named_targets(colors, _GREYS) - colors)
     return harmonized
 
 
-def _target(job: Job, group: Group, page: Page, links: Links | None, linking: Ints) -> Floats:
-    """What each main colour of a picture becomes, k x 2 (a, b)."""
+def _recoloring(
+    job: Job, group: Group, page: Page, links: Links | None, linking: Ints
+) -> Recoloring:
+    """How a picture's main colours move; greys stay, but for those that the artist asked for."""
     target, moves = page.ab.copy(), linking != NOT_LINKED
+    asked = np.zeros(len(target), bool)
     if moves.any():
-        chosen = linking[moves]
-        share = page.main.share[moves]
+        chosen, share = linking[moves], page.main.share[moves]
         target[moves] = kept_apart(
             page.ab[moves], group.target[chosen], chosen, share, group.locked
         )
+        asked[moves] = group.asked[chosen]
     strength = np.float32(float(job.params["strength"]) / 100)
-    target = page.ab + strength * (target - page.ab)
-    return target if links is None else np.where(links.fixed[:, None], links.target, target)
+    free = strength * np.where(asked, np.float32(1), _GREYS.freedom(page.ab.T))
+    target = page.ab + free[:, None] * (target - page.ab)
+    if links is not None:
+        target, asked = np.where(links.fixed[:, None], links.target, target), asked | links.fixed
+    return Recoloring(page.ab, target, _GREYS, asked)
 
 
 def _recolored(job: Job, n: int, table: ColorTable) -> Layer:

@@ -359,13 +359,15 @@ def test_a_set_keeps_every_pictures_own_size_place_and_format():
     opaque = np.full(deep.shape[:2], 65535, np.uint16)
     second = plane("image", np.dstack([deep, opaque]), "u16", x=-7, y=90)
 
-    results, report = run("recolor", first, second)
+    (common, *results), report = run("recolor", first, second)
 
     shapes = [(p.role, p.width, p.height, p.channels, p.depth) for p in results]
     assert shapes[::2] == [("picture", 30, 24, 3, "u8"), ("picture", 40, 10, 4, "u16")]
+    assert common.role == "common"
     assert [p.attributes["of"] for p in results] == [0, 0, 1, 1]
     assert (results[2].x, results[2].y) == (-7, 90)
-    assert results[1].attributes["metadata"]["group"] == results[3].attributes["metadata"]["group"]
+    links = [results[n].attributes["metadata"]["link"] for n in (1, 3)]
+    assert sorted(links[0]) == sorted(links[1]) == [0, 1]
     assert "recolour" in report["seconds"]
     one, other = pixels(results[0])[0, 0] / 255, pixels(results[2])[0, 0, :3] / 65535
     assert np.abs(one - other).max() < 0.15
@@ -375,7 +377,7 @@ def test_one_mask_is_every_pictures_where_it_lies_in_the_document():
     first, second = plane("image", scene(0, 24, 30)), plane("image", scene(20, 24, 30), x=30)
     mask = plane("mask", np.full((24, 15, 1), 255, np.uint8), x=30)
 
-    results, _ = run("recolor", first, second, mask, params={"harmonize": True})
+    (_, *results), _ = run("recolor", first, second, mask, params={"harmonize": True})
 
     before, after = pixels(second), pixels(results[-2])
     assert (pixels(results[0]) == pixels(first)).all()
@@ -388,7 +390,7 @@ def test_a_set_needs_memory_for_its_largest_picture_and_all_planes(monkeypatch):
     largest = 200 * 100 * operations.load("recolor").BYTES_PER_PIXEL
     needed = largest + 2 * sum(page.byte_count for page in pages)
     monkeypatch.setattr(run_module.machine, "memory_budget", lambda: needed)
-    assert len(run("recolor", *pages)[0]) == 40
+    assert len(run("recolor", *pages)[0]) == 1 + 2 * len(pages)
 
     monkeypatch.setattr(run_module.machine, "memory_budget", lambda: needed - 1)
     assert code_of("recolor", *pages) == "too-large"

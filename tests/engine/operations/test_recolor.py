@@ -139,6 +139,35 @@ def test_swatches_given_back_as_links_change_nothing_and_locks_hold():
     assert np.abs(held[1].pixels[..., :3] - scene(1)).max() < 1e-3
 
 
+PAPER = (0.93, 0.925, 0.91)
+
+
+def on_paper(number):
+    """A scene on nearly white paper."""
+    rgb = scene(number)
+    rgb[:, :12] = PAPER
+    return rgb
+
+
+def test_paper_stays_unless_the_artist_wants_another():
+    pages = [on_paper(0), on_paper(1)]
+    found, swatches = run(*pages, keep_names=False)
+    change = np.abs([layer.pixels[..., :3] - page for layer, page in zip(found, pages, strict=True)])
+    assert change[:, :, :12].max() < 1e-3
+    assert change[:, :, 12:].max() > 0.02
+    for layer in swatches:
+        paler = np.ptp(layer.pixels[0, :, :3], axis=1).argmin()
+        assert np.abs(np.diff(layer.pixels[:, paler, :3], axis=0)).max() < 1e-3
+    shared = common(*pages, keep_names=False)
+    paper = np.ptp(shared.pixels[0, :, :3], axis=1).argmin()
+    links = edited(shared, paper, (0.95, 0.85, 0.7))
+    tinted, _ = run(*pages, keep_names=False, common_links=links)
+    given, _ = run(*pages, keep_names=False, palette=[(0.95, 0.85, 0.7)])
+    for asked in (tinted, given):
+        for layer in asked:
+            assert np.abs(layer.pixels[0, 0, :3] - PAPER).max() > 0.05
+
+
 def edited(shared, number, color):
     """The palette in common with another colour for one of its own."""
     links = shared.pixels.copy()
