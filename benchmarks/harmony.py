@@ -223,18 +223,19 @@ def lab_of(picture: Bytes) -> Floats:
 
 
 def print_harmony(photos: Photographs) -> None:
-    """Means over the photographs; greys over all of their pixels."""
+    """Means over the photographs, of F the median too; greys over all of their pixels."""
     heads = ("every pixel", "as released", "hue", "greys ΔE00", "names")
-    widths = (34, 25, 9, 14, 9)
+    widths = (34, 33, 9, 14, 9)
     print("\n" + " " * 24 + "".join(f"{h:>{w}}" for h, w in zip(heads, widths, strict=True)))
     print(
-        f"{'':24}{'F':>8}{'PIT %':>8}{'S>0.1':>8}{'MITS':>10}{'F':>8}{'PIT %':>8}{'MITS':>9}"
-        f"{'turn °':>9}{'mean':>7}{'99 %':>7}{'new %':>9}{'mean S':>9}"
+        f"{'':24}{'F':>8}{'PIT %':>8}{'S>0.1':>8}{'MITS':>10}{'F':>8}{'median':>8}{'PIT %':>8}"
+        f"{'MITS':>9}{'turn °':>9}{'mean':>7}{'99 %':>7}{'new %':>9}{'mean S':>9}"
     )
     for name, method in methods().items():
         found = [measured(picture, method(picture)) for picture in photos.pictures()]
         exact = [np.mean([getattr(m.exact, k) for m in found]) for k in ("f", "pit", "mits")]
         released = [np.mean([getattr(m.released, k) for m in found]) for k in ("f", "pit", "mits")]
+        median = np.median([m.released.f for m in found])
         colourful, turn, renamed, saturation = (
             np.mean([getattr(m, k) for m in found])
             for k in ("colourful", "turn", "renamed", "saturation")
@@ -242,7 +243,7 @@ def print_harmony(photos: Photographs) -> None:
         greys = np.concatenate([m.greys for m in found])
         print(
             f"{name:24}{exact[0]:8.0f}{exact[1]:8.2f}{colourful:8.2f}{exact[2]:10.3f}"
-            f"{released[0]:8.0f}{released[1]:8.2f}{released[2]:9.3f}{turn:9.2f}"
+            f"{released[0]:8.0f}{median:8.0f}{released[1]:8.2f}{released[2]:9.3f}{turn:9.2f}"
             f"{greys.mean():7.2f}{np.percentile(greys, 99):7.2f}{renamed:9.1f}{saturation:9.3f}",
             flush=True,
         )
