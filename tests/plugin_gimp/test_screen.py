@@ -108,7 +108,8 @@ def test_from_the_menu_to_a_layer_and_back(gui, screenshot):
     gui.window("Flat colours")
     screenshot("flats-dialog")
     agree(gui, "Flat colours")
-    wait_until(lambda: len(gui("look", image=image)["layers"]) == 3)
+    # Here and below, pixels are looked at once GIMP is done: it ends who reads what it changes.
+    wait_until(lambda: gui("count", image=image) == 4)
     screenshot("flats")
     after = gui("look", image=image)
     assert [entry["name"] for entry in after["layers"]] == ["Scribbles", "Lines", "Flat colours"]
@@ -118,8 +119,10 @@ def test_from_the_menu_to_a_layer_and_back(gui, screenshot):
     assert same(after["layers"][2]["children"][0], result)
 
     press(gui, window, "ctrl+z")
+    wait_until(lambda: gui("count", image=image) == 2)
     wait_until(lambda: gui("look", image=image) == before)
     press(gui, window, "ctrl+y")
+    wait_until(lambda: gui("count", image=image) == 4)
     wait_until(lambda: gui("look", image=image)["layers"] == after["layers"])
 
 
@@ -140,7 +143,7 @@ def test_variants_of_a_painting_are_one_undo_step(gui, screenshot):
     gui.type("key", "alt+v", "key", "Up", "key", "Up")
     screenshot("paint-dialog")
     gui.type("key", "alt+o")
-    wait_until(lambda: len(gui("look", image=image)["layers"]) == 3)
+    wait_until(lambda: gui("count", image=image) == 15)
     screenshot("variants")
     after = gui("look", image=image)
     assert [entry["name"] for entry in after["layers"]] == ["Scribbles", "Lines", "Paint"]
@@ -149,8 +152,10 @@ def test_variants_of_a_painting_are_one_undo_step(gui, screenshot):
     assert "seed 0" not in variants[0]["children"][2]["name"]
 
     press(gui, window, "ctrl+z")
+    wait_until(lambda: gui("count", image=image) == 2)
     wait_until(lambda: gui("look", image=image) == before)
     press(gui, window, "ctrl+y")
+    wait_until(lambda: gui("count", image=image) == 15)
     wait_until(lambda: gui("look", image=image)["layers"] == after["layers"])
 
 
@@ -326,7 +331,7 @@ def test_a_pasted_layer_is_harmonized_with_one_click(gui, screenshot):
     gui.window("Harmonize composite")
     screenshot("composite-dialog")
     agree(gui, "Harmonize composite")
-    wait_until(lambda: len(gui("look", image=image)["layers"]) == 3)
+    wait_until(lambda: gui("count", image=image) == 3)
     screenshot("composite")
     result = gui("look", image=image)["layers"][0]
     found = np.frombuffer(result["data"], np.uint8).reshape(SIZE, SIZE, 4)
@@ -334,4 +339,5 @@ def test_a_pasted_layer_is_harmonized_with_one_click(gui, screenshot):
     assert not np.array_equal(found, meadow())
 
     press(gui, window, "ctrl+z")
+    wait_until(lambda: gui("count", image=image) == 2)
     wait_until(lambda: gui("look", image=image) == before)
