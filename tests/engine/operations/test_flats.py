@@ -619,3 +619,29 @@ def test_a_photograph_is_filled_with_a_word_of_warning():
     layers = run(picture)
     assert "looks like a picture" in layers[0].metadata["note"]
     assert "note" not in run(two_rooms())[0].metadata
+
+
+def test_five_hundred_rooms_of_two_hundred_colours_each_by_one_pixel():
+    across, down, side = 25, 20, 20
+    lines = np.full((down * side + 1, across * side + 1, 3), 255, np.uint8)
+    lines[::side] = lines[:, ::side] = 0
+    colours = _no_shades_of_each_other(200)
+    wanted = colours[np.arange(across * down) % len(colours)].reshape(down, across, 3)
+    scribbles = np.zeros((*lines.shape[:2], 4), np.float32)
+    middles = np.s_[side // 2 :: side, side // 2 :: side]
+    scribbles[middles] = np.dstack([wanted, np.ones((down, across))])
+    found = filled(lines, scribbles=scribbles)
+    for offset in (3, side // 2, side - 3):
+        assert np.allclose(found[offset::side, offset::side, :3], wanted, atol=1 / 255)
+
+
+def _no_shades_of_each_other(count):
+    """So many colours, CIEDE2000 3 or more apart."""
+    steps = np.linspace(0, 1, 9)
+    colours = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(-1, 3)
+    lab, chosen = rgb2lab(colours[None])[0], [0]
+    for number in range(1, len(colours)):
+        others = lab[chosen]
+        if deltaE_ciede2000(others, np.broadcast_to(lab[number], others.shape)).min() >= 3:
+            chosen.append(number)
+    return colours[chosen[:: len(chosen) // count][:count]]
