@@ -3,6 +3,7 @@
 $LIMNER_SHOTS names a folder that keeps the pictures taken here.
 """
 
+import contextlib
 import os
 import shutil
 import time
@@ -38,6 +39,8 @@ CANCEL = (1120, 872)
 """Where GIMP's Cancel button lies in a window of that size."""
 CORNER = (5, 895)
 """Where the pointer shows no tooltip and marks no menu entry."""
+TRIES = 3
+"""How often a menu is opened before it counts as lost."""
 PAINT = 1.5
 """Seconds until GIMP has painted what it shows."""
 
@@ -81,6 +84,26 @@ def choose(gui, window, title):
         gui.type("key", "Down", "sleep", 0.2)
 
 
+def open_dialog(gui, window, title, look=lambda: None):
+    """Chooses an operation in the menu; a busy screen loses a key now and then, so it tries anew.
+
+    look: what is done while the menu shows.
+    """
+
+    def is_open():
+        return gui.type("search", "--onlyvisible", "--name", f"^{title}$")
+
+    for _ in range(TRIES):
+        choose(gui, window, title)
+        look()
+        gui.type("key", "Return")
+        with contextlib.suppress(AssertionError):
+            wait_until(is_open, 30)
+            return
+        gui.type("key", "Escape", "key", "Escape", "key", "Escape")
+    raise AssertionError(f"the menu does not open {title}")
+
+
 def agree(gui, title):
     """Presses OK in a dialog."""
     gui.type("windowactivate", "--sync", gui.window(title), "key", "Return")
@@ -102,10 +125,7 @@ def test_from_the_menu_to_a_layer_and_back(gui, screenshot):
     before = gui("look", image=image)
     assert before["selected"] == ["Scribbles"], "as one has just drawn them"
 
-    choose(gui, window, "Flat colours")
-    screenshot("menu")
-    gui.type("key", "Return")
-    gui.window("Flat colours")
+    open_dialog(gui, window, "Flat colours", lambda: screenshot("menu"))
     screenshot("flats-dialog")
     agree(gui, "Flat colours")
     # Here and below, pixels are looked at once GIMP is done: it ends who reads what it changes.
@@ -135,8 +155,7 @@ def test_variants_of_a_painting_are_one_undo_step(gui, screenshot):
     image, window = opened(gui, canvas=(4 * SIZE, 4 * SIZE), layers=layers, **U8)
     before = gui("look", image=image)
 
-    choose(gui, window, "Paint")
-    gui.type("key", "Return")
+    open_dialog(gui, window, "Paint")
     gui.type("windowactivate", "--sync", gui.window("Paint"))
     # Another seed by the button behind it, and one variant more by each Up.
     gui.type("key", "alt+d", "key", "Tab", "key", "space", "sleep", 0.3)
@@ -214,8 +233,7 @@ def test_the_dialog_can_be_left(gui):
 def test_an_error_is_said(gui, screenshot):
     empty = np.full((SIZE, SIZE, 4), 255, np.uint8)
     image, window = opened(gui, canvas=(SIZE, SIZE), layers=[layer("Lines", empty)], **U8)
-    choose(gui, window, "Flat colours")
-    gui.type("key", "Return")
+    open_dialog(gui, window, "Flat colours")
     agree(gui, "Flat colours")
     said = gui.window("GIMP Message")
     screenshot("error")
@@ -259,8 +277,7 @@ def test_a_layer_painted_on_meanwhile_is_not_overwritten(gui, engine):
 
 def test_a_layer_removed_meanwhile(gui, engine):
     image, window, _ = long_job(gui)
-    choose(gui, window, "Harmonize palette")
-    gui.type("key", "Return")
+    open_dialog(gui, window, "Harmonize palette")
     agree(gui, "Harmonize palette")
     wait_until(engine.running_job)
     gui("remove", image=image, name="Photograph")
@@ -274,9 +291,7 @@ def test_a_selected_subject_is_one_undo_step(gui, screenshot):
     image, window = opened(gui, canvas=(5 * SIZE, 5 * SIZE), layers=[given], **U8)
     before = gui("look", image=image)
 
-    choose(gui, window, "Select subject")
-    gui.type("key", "Return")
-    gui.window("Select subject")
+    open_dialog(gui, window, "Select subject")
     screenshot("subject-dialog")
     agree(gui, "Select subject")
     wait_until(lambda: gui("look", image=image)["selection"])
@@ -326,9 +341,7 @@ def test_a_pasted_layer_is_harmonized_with_one_click(gui, screenshot):
     before = gui("look", image=image)
     assert before["selected"] == ["Thing"], "as one has just pasted it"
 
-    choose(gui, window, "Harmonize composite")
-    gui.type("key", "Return")
-    gui.window("Harmonize composite")
+    open_dialog(gui, window, "Harmonize composite")
     screenshot("composite-dialog")
     agree(gui, "Harmonize composite")
     wait_until(lambda: gui("count", image=image) == 3)

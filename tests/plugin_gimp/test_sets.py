@@ -13,7 +13,15 @@ from tests.plugin_gimp.images import expected, layer, plane, same
 from tests.plugin_gimp.rig import wait_until
 from tests.plugin_gimp.test_endings import fails
 from tests.plugin_gimp.test_palettes import choose_colour, find, keep, links
-from tests.plugin_gimp.test_screen import CANCEL, agree, choose, opened, press, screenshot
+from tests.plugin_gimp.test_screen import (
+    CANCEL,
+    agree,
+    choose,
+    open_dialog,
+    opened,
+    press,
+    screenshot,
+)
 
 pytestmark = pytest.mark.editors
 
@@ -388,10 +396,7 @@ def test_the_menu_takes_all_selected_layers_and_undo_is_one_step(gui, screenshot
     before = settled(gui("look", image=image))
     assert before["selected"] == sorted(NAMES)
 
-    choose(gui, window, TITLE)
-    screenshot("set-menu")
-    gui.type("key", "Return")
-    gui.window(TITLE)
+    open_dialog(gui, window, TITLE, lambda: screenshot("set-menu"))
     screenshot("set-dialog")
     agree(gui, TITLE)
     # Pixels are looked at once GIMP is done: the group's may not change while they are read.
@@ -464,8 +469,7 @@ def test_cancel_leaves_every_layer(gui, engine):
 def test_a_layer_removed_meanwhile_leaves_the_others(gui, engine):
     image, window, _ = long_set(gui)
     select_all_three(gui, image)
-    choose(gui, window, TITLE)
-    gui.type("key", "Return")
+    open_dialog(gui, window, TITLE)
     run_from_dialog(gui, engine)
     gui("remove", image=image, name="Noon")
     gui.type("windowactivate", "--sync", gui.window("GIMP Message"), "key", "Return")
