@@ -85,19 +85,15 @@ def _add_arguments(procedure: Gimp.Procedure, operation: Operation) -> None:
     own = bindings.own_arguments(operation)
     if PICTURES in own:
         text = "The layers that are selected, or all open images; those get a layer on top."
-        choice = Gimp.Choice.new()
-        choice.add(LAYERS, 0, "Selected layers", text)
-        choice.add(IMAGES, 1, "Open images", text)
-        procedure.add_choice_argument(PICTURES, label("Pictures"), text, choice, LAYERS, FLAGS)
+        words = {LAYERS: "Selected layers", IMAGES: "Open images"}
+        _add_choice(procedure, PICTURES, label("Pictures"), text, words, LAYERS)
     if IN_PLACE in own:
         text = "Changes the layer itself instead of adding one above it."
         procedure.add_boolean_argument(IN_PLACE, label("In place"), text, False, FLAGS)
     if RESULT in own:
         text = "The result becomes the selection, or a mask that hides the rest of the layer."
-        choice = Gimp.Choice.new()
-        choice.add(SELECTION, 0, "Selection", text)
-        choice.add(LAYER_MASK, 1, "Layer mask", text)
-        procedure.add_choice_argument(RESULT, label("Result"), text, choice, SELECTION, FLAGS)
+        words = {SELECTION: "Selection", LAYER_MASK: "Layer mask"}
+        _add_choice(procedure, RESULT, label("Result"), text, words, SELECTION)
 
 
 def _add_parameter(procedure: Gimp.Procedure, parameter: Parameter, label: str) -> None:
@@ -110,10 +106,18 @@ def _add_parameter(procedure: Gimp.Procedure, parameter: Parameter, label: str) 
     elif parameter.kind == "float":
         procedure.add_double_argument(name, label, text, low, high, default, FLAGS)
     else:
-        choice = Gimp.Choice.new()
-        for number, value in enumerate(parameter.choices):
-            choice.add(value, number, value.replace("-", " ").capitalize(), text)
-        procedure.add_choice_argument(name, label, text, choice, default, FLAGS)
+        words = {value: value.replace("-", " ").capitalize() for value in parameter.choices}
+        _add_choice(procedure, name, label, text, words, default)
+
+
+def _add_choice(
+    procedure: Gimp.Procedure, name: str, label: str, text: str, words: Dict[str, str], default: str
+) -> None:
+    """words: what the dialog says for each value."""
+    choice = Gimp.Choice.new()
+    for number, (value, word) in enumerate(words.items()):
+        choice.add(value, number, word, text)
+    procedure.add_choice_argument(name, label, text, choice, default, FLAGS)
 
 
 class _Labels:

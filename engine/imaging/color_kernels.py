@@ -2,21 +2,19 @@
 
 Everything is float32: a number that is not would make the loops twice as slow. A run of pixels goes
 through one short loop after another: what it needs stays in the cache, and the loops that do not
-branch become vector code. Functions that call each other lie in one file, as numba keeps compiled
-code until the file of the caller changes.
+branch become vector code.
 """
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from engine.imaging import color
+from engine.imaging.compiled import compiled
 
 Floats = npt.NDArray[np.float32]
 
-_compiled = numba.njit(nogil=True, cache=True, error_model="numpy")
 _RUN = 512
 """Pixels in a run."""
 _ZERO, _ONE = np.float32(0), np.float32(1)
@@ -39,7 +37,7 @@ def lab_at(rgb: Floats, places: npt.NDArray[np.intp]) -> Floats:
     return lab
 
 
-@_compiled
+@compiled
 def _lab_at(pixels, places, lab):  # type: ignore[no-untyped-def]
     light, found = np.empty((3, _RUN), np.float32), np.empty((3, _RUN), np.float32)
     for left in range(0, len(places), _RUN):
@@ -54,7 +52,7 @@ def _lab_at(pixels, places, lab):  # type: ignore[no-untyped-def]
                 lab[c, left + x] = found[c, x]
 
 
-@_compiled
+@compiled
 def move(pixels, inside, shift):  # type: ignore[no-untyped-def]
     """As ColorTable.apply says, by its shift; inside is without columns where there is no mask."""
     light, lab = np.empty((3, _RUN), np.float32), np.empty((3, _RUN), np.float32)
@@ -72,7 +70,7 @@ def move(pixels, inside, shift):  # type: ignore[no-untyped-def]
             _encode(run, inside[y, left : left + _RUN], light, more)
 
 
-@_compiled
+@compiled
 def _decode(run, light, bounds):  # type: ignore[no-untyped-def]
     """Linear light of pixels, and the bounds that a result keeps to."""
     for x in range(len(run)):
@@ -84,7 +82,7 @@ def _decode(run, light, bounds):  # type: ignore[no-untyped-def]
         bounds[1, x] = max(light[0, x], light[1, x], light[2, x], _ONE)
 
 
-@_compiled
+@compiled
 def _look_up(shift, lab, more, cell, along, n):  # type: ignore[no-untyped-def]
     """What is added to L, a and b: linear between the grid's points, its edge beyond them.
 
@@ -108,7 +106,7 @@ def _look_up(shift, lab, more, cell, along, n):  # type: ignore[no-untyped-def]
                 more[c, x] += w * (above - more[c, x])
 
 
-@_compiled
+@compiled
 def _from_lab(lab, more, light, bounds, n):  # type: ignore[no-untyped-def]
     """Linear light of the colours with what is added; lab is then f of the grey, and its chroma."""
     for x in range(n):
@@ -122,7 +120,7 @@ def _from_lab(lab, more, light, bounds, n):  # type: ignore[no-untyped-def]
         light[0, x], light[1, x], light[2, x] = _with_part(lab, x, _ONE)
 
 
-@_compiled
+@compiled
 def _fit(lab, light, bounds, part, place, n):  # type: ignore[no-untyped-def]
     """Takes chroma from colours with a channel out of bounds, until it is just within.
 
@@ -145,7 +143,7 @@ def _fit(lab, light, bounds, part, place, n):  # type: ignore[no-untyped-def]
             light[c, place[x]] = min(max(fitted[c], bounds[0, x]), bounds[1, x])
 
 
-@_compiled
+@compiled
 def _gather_outside(lab, light, bounds, part, place, n):  # type: ignore[no-untyped-def]
     """Moves lab and bounds of colours that are out of bounds to the front; how many these are.
 
@@ -168,7 +166,7 @@ def _gather_outside(lab, light, bounds, part, place, n):  # type: ignore[no-unty
     return count
 
 
-@_compiled
+@compiled
 def _encode(run, inside, light, more):  # type: ignore[no-untyped-def]
     """Writes what moved, as far as it lies inside."""
     for c in range(3):
@@ -184,7 +182,7 @@ def _encode(run, inside, light, more):  # type: ignore[no-untyped-def]
             run[x, c] += amount * (light[c, x] - run[x, c])
 
 
-@_compiled
+@compiled
 def _to_linear(rgb, n):  # type: ignore[no-untyped-def]
     """Makes sRGB-encoded values, the first n of 3 rows, linear light."""
     for c in range(3):
@@ -192,7 +190,7 @@ def _to_linear(rgb, n):  # type: ignore[no-untyped-def]
             rgb[c, x] = _linear(rgb[c, x])
 
 
-@_compiled
+@compiled
 def _to_lab(light, lab, n):  # type: ignore[no-untyped-def]
     """CIELAB of linear light, the first n of 3 rows each."""
     for c in range(3):
@@ -205,7 +203,7 @@ def _to_lab(light, lab, n):  # type: ignore[no-untyped-def]
         lab[2, x] = np.float32(200) * (fy - fz)
 
 
-@_compiled
+@compiled
 def _linear(value):  # type: ignore[no-untyped-def]
     """Linear light of an sRGB-encoded value, as color.srgb_to_linear."""
     size = abs(value)
@@ -215,7 +213,7 @@ def _linear(value):  # type: ignore[no-untyped-def]
     return light if value >= 0 else -light
 
 
-@_compiled
+@compiled
 def _encoded(light):  # type: ignore[no-untyped-def]
     """The sRGB-encoded value of linear light, as color.linear_to_srgb."""
     size = abs(light)
@@ -225,26 +223,26 @@ def _encoded(light):  # type: ignore[no-untyped-def]
     return value if light >= 0 else -value
 
 
-@_compiled
+@compiled
 def _f(relative):  # type: ignore[no-untyped-def]
     """CIELAB's f of linear light relative to white; straight below the knee, and so below 0."""
     root = _cube_root(relative)
     return root if root > _KNEE else relative / _SLOPE + np.float32(16 / 116)
 
 
-@_compiled
+@compiled
 def _relative(f):  # type: ignore[no-untyped-def]
     """Linear light relative to white of CIELAB's f."""
     return f * f * f if f > _KNEE else (f - np.float32(16 / 116)) * _SLOPE
 
 
-@_compiled
+@compiled
 def _cube_root(value):  # type: ignore[no-untyped-def]
     root = _inverse_root(value, 3)
     return value * root * root
 
 
-@_compiled
+@compiled
 def _inverse_root(value, degree):  # type: ignore[no-untyped-def]
     """One over the 3rd or 5th root of a number over 0, to float32's precision.
 
@@ -262,12 +260,12 @@ def _inverse_root(value, degree):  # type: ignore[no-untyped-def]
     return root
 
 
-@_compiled
+@compiled
 def _mixed(matrix, row, x, y, z):  # type: ignore[no-untyped-def]
     return matrix[row, 0] * x + matrix[row, 1] * y + matrix[row, 2] * z
 
 
-@_compiled
+@compiled
 def _bilinear(shift, k, i, u, j, v, c):  # type: ignore[no-untyped-def]
     i1, j1 = i + np.uint32(1), j + np.uint32(1)
     left = shift[k, i, j, c] + v * (shift[k, i, j1, c] - shift[k, i, j, c])
@@ -275,7 +273,7 @@ def _bilinear(shift, k, i, u, j, v, c):  # type: ignore[no-untyped-def]
     return left + u * (right - left)
 
 
-@_compiled
+@compiled
 def _with_part(lab, x, part):  # type: ignore[no-untyped-def]
     """Linear light of a colour with that part of its chroma."""
     relative_x = _relative(lab[0, x] + part * lab[1, x])
@@ -288,14 +286,14 @@ def _with_part(lab, x, part):  # type: ignore[no-untyped-def]
     )
 
 
-@_compiled
+@compiled
 def _excess(red, green, blue, bounds, x):  # type: ignore[no-untyped-def]
     """How far the worst channel is out of bounds."""
     most, least = max(red, green, blue), min(red, green, blue)
     return max(most - bounds[1, x] * _OVER, bounds[0, x] - _UNDER - least)
 
 
-@_compiled
+@compiled
 def _excess_with(part, lab, bounds, x):  # type: ignore[no-untyped-def]
     red, green, blue = _with_part(lab, x, part)
     return _excess(red, green, blue, bounds, x)

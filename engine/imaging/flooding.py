@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
+
+from engine.imaging.compiled import compiled
 
 Bools = npt.NDArray[np.bool_]
 Labels = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
-_compiled = numba.njit(nogil=True, cache=True, error_model="numpy")
 _DOWN, _ACROSS = np.array([-1, 0, 0, 1]), np.array([0, -1, 1, 0])
 _WAITING, _QUEUED, _DONE = np.uint8(1), np.uint8(2), np.uint8(3)
 
@@ -36,7 +36,7 @@ def flood(heights: Floats, markers: Labels, inside: Bools) -> Labels:
     return np.asarray(_flood(levels, np.where(inside, markers, 0), inside, int(levels.max()) + 1))
 
 
-@_compiled
+@compiled
 def _flood(levels, labels, inside, count):  # type: ignore[no-untyped-def]
     """Floods `labels`; levels: of each pixel, 0 to count - 1."""
     width = labels.shape[1]
@@ -63,7 +63,7 @@ def _flood(levels, labels, inside, count):  # type: ignore[no-untyped-def]
     return labels
 
 
-@_compiled
+@compiled
 def _enqueue(at, level, first, last, after):  # type: ignore[no-untyped-def]
     if first[level] < 0:
         first[level] = at
@@ -83,7 +83,7 @@ def flow(labels: npt.NDArray[np.integer[Any]], place: Ints, through: Bools | Non
     _flow(labels.reshape(-1), labels.shape[1], place, gives)
 
 
-@_compiled
+@compiled
 def _flow(labels, width, place, gives):  # type: ignore[no-untyped-def]
     state = np.zeros(len(labels), np.uint8)
     # A pixel asks at first, and once more after a neighbour took a label that it gives.
@@ -105,7 +105,7 @@ def _flow(labels, width, place, gives):  # type: ignore[no-untyped-def]
         start = stop
 
 
-@_compiled
+@compiled
 def _offer(at, labels, width, gives):  # type: ignore[no-untyped-def]
     """The first label beside a pixel that is given, or 0."""
     for side in range(4):
@@ -115,7 +115,7 @@ def _offer(at, labels, width, gives):  # type: ignore[no-untyped-def]
     return 0
 
 
-@_compiled
+@compiled
 def _ask_around(at, state, width, queue, end):  # type: ignore[no-untyped-def]
     """Queues the waiting pixels beside one; the queue's new end."""
     for side in range(4):
@@ -126,14 +126,14 @@ def _ask_around(at, state, width, queue, end):  # type: ignore[no-untyped-def]
     return end
 
 
-@_compiled
+@compiled
 def _beside(at, side, width, size):  # type: ignore[no-untyped-def]
     """The pixel above, left, right or below, -1 beyond the page."""
     column, beside = at % width + _ACROSS[side], at + _DOWN[side] * width + _ACROSS[side]
     return beside if 0 <= column < width and 0 <= beside < size else -1
 
 
-@_compiled
+@compiled
 def climb(heights, rows, columns, seeds, markers, order, first):  # type: ignore[no-untyped-def]
     """From each start the steepest way uphill is marked as its seed's, up to a peak or another's.
 

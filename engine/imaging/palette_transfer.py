@@ -12,11 +12,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from engine.imaging.color_table import ColorTable
+from engine.imaging.compiled import compiled
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.intp]
@@ -214,10 +214,7 @@ def _spread(palette: Palette) -> float:
     return min(max(_SOFTNESS * float(typical), _LEAST_SPREAD), _MOST_SPREAD)
 
 
-_compiled = numba.njit(nogil=True, cache=True, error_model="numpy")
-
-
-@_compiled
+@compiled
 def _mix(lab, slope, offset, move, shift):  # type: ignore[no-untyped-def]
     """As PaletteShift says.
 
@@ -250,9 +247,12 @@ def _mix(lab, slope, offset, move, shift):  # type: ignore[no-untyped-def]
                 shift[c, left + x] = own / total[x]
 
 
-@_compiled
+@compiled
 def _weight(exponent):  # type: ignore[no-untyped-def]
-    """The exponential of a number up to 0, as the 64th power of a series; 0 where it is nothing."""
+    """The exponential of a number up to 0, as the 64th power of a series; 0 where it is nothing.
+
+    Beside np.exp it becomes vector code.
+    """
     y = max(exponent, _NOTHING) * np.float32(1 / 64)
     series = y * (np.float32(1 / 6) + y * np.float32(1 / 24))
     value = np.float32(1) + y * (np.float32(1) + y * (np.float32(1 / 2) + series))

@@ -97,7 +97,7 @@ def source_palette(lab: Floats, weight: Floats, colors: int = 0) -> SourcePalett
 
 def shares(lab: Floats, weight: Floats, main: Floats) -> Floats:
     """The part of the pixels (3 x N, weight N) that is nearest in a, b to each of k x 3 colours."""
-    nearest = _squared_distances(lab[1:].T, main[:, 1:]).argmin(axis=1)
+    nearest = squared_distances(lab[1:].T, main[:, 1:]).argmin(axis=1)
     totals = np.bincount(nearest, weight, minlength=len(main))
     share: Floats = totals / max(totals.sum(), 1e-12)
     return share
@@ -143,7 +143,7 @@ def weighted_kmeans(points: Floats, weight: Floats, k: int) -> npt.NDArray[np.in
     centres = points[_seeds(points, weight, k)].astype(np.float64)
     labels = np.full(len(points), -1)
     for _ in range(_ROUNDS):
-        squares = _squared_distances(points, centres)
+        squares = squared_distances(points, centres)
         nearest = squares.argmin(axis=1)
         if np.array_equal(nearest, labels):
             break
@@ -165,13 +165,13 @@ def _seeds(points: Floats, weight: Floats, k: int) -> list[int]:
     seeds: list[int] = []
     for _ in range(k):
         seeds.append(int(left.argmax()))
-        distances = _squared_distances(points, points[seeds[-1] :][:1])[:, 0]
+        distances = squared_distances(points, points[seeds[-1] :][:1])[:, 0]
         left = left * (distances / max(distances.max(), 1e-12)) ** 2
     return seeds
 
 
-def _squared_distances(points: Floats, centres: Floats) -> Floats:
-    """N x k."""
+def squared_distances(points: Floats, centres: Floats) -> Floats:
+    """From each of N x d to each of k x d, N x k."""
     squares: Floats = np.zeros((len(points), len(centres)))
     for ours, theirs in zip(points.T, centres.T, strict=True):
         squares += np.subtract.outer(ours, theirs) ** 2
@@ -181,7 +181,7 @@ def _squared_distances(points: Floats, centres: Floats) -> Floats:
 def _histogram(lab: Floats, weight: Floats) -> tuple[Floats, Floats]:
     """Mean colour (n x 3) and share (n) of the occupied bins of a, b."""
     ab = np.clip(lab[1:], -_WIDEST, _WIDEST)
-    low, high = _bounds(ab if weight.all() else ab[:, weight > 0])
+    low, high = np.quantile(ab[:, weight > 0], _RANGE, axis=1)[..., None]
     cells = ((ab - low) * (_BINS / np.maximum(high - low, 1e-6))).astype(np.int32)
     cells = np.clip(cells, 0, _BINS - 1)
     index = cells[0] * _BINS + cells[1]
@@ -190,14 +190,6 @@ def _histogram(lab: Floats, weight: Floats) -> tuple[Floats, Floats]:
     occupied = totals > 0
     weights = totals[occupied]
     return np.stack(sums, axis=1)[occupied] / weights[:, None], weights / weights.sum()
-
-
-def _bounds(ab: Floats) -> tuple[Floats, Floats]:
-    """The quantiles of a and b that the bins lie between, 2 x 1 each."""
-    rows = np.sort(ab, axis=1)
-    place, order = np.multiply(_RANGE, rows.shape[1] - 1), np.arange(rows.shape[1])
-    low, high = np.transpose([np.interp(place, order, row) for row in rows])
-    return low[:, None], high[:, None]
 
 
 def _clusters(ab: Floats, share: Floats, colors: int) -> npt.NDArray[np.intp]:

@@ -6,7 +6,6 @@ the others are dithered at 8 bit unless the layer is exact.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from engine import machine
 from engine.imaging.icc import Floats, Profile, icc_channels, profile_of
 from ipc.errors import LimnerError
 from ipc.planes import DEPTH_BYTES, Plane
@@ -334,7 +334,7 @@ def by_strips(shape: tuple[int, ...], work: Callable[[slice], None]) -> None:
     height, width = shape
     step = max(1, STRIP_PIXELS // width)
     strips = [slice(top, min(top + step, height)) for top in range(0, height, step)]
-    workers = max(1, min(len(strips), os.cpu_count() or 1))
+    workers = max(1, min(len(strips), machine.threads()))
 
     def work_in_turn(first: int) -> None:
         for strip in strips[first::workers]:

@@ -32,7 +32,7 @@ from engine.imaging.palette_groups import (
     linked,
     subject_colors,
 )
-from engine.imaging.palettes import SourcePalette, shares, source_palette
+from engine.imaging.palettes import SourcePalette, shares, source_palette, squared_distances
 from engine.imaging.raster import Raster
 from engine.imaging.resample import Box, over, strips
 from engine.imaging.white_balance import balanced, needed_balance
@@ -263,10 +263,8 @@ def _found(
 
 def _parted(lab: Floats, mains: Sequence[Sequence[MainColors]]) -> list[Ints]:
     """The numbers of the group colours of each part; every one is a main colour of its own part."""
-    away = [
-        _distances(lab[:, 1:], np.concatenate([main.ab for main in part])).min(1, initial=math.inf)
-        for part in mains
-    ]
+    known = [np.concatenate([main.ab for main in part]) for part in mains]
+    away = [squared_distances(lab[:, 1:], ab).min(axis=1, initial=math.inf) for ab in known]
     own = np.argmin(away, axis=0)
     return [np.flatnonzero(own == part) for part in range(len(mains))]
 
@@ -276,15 +274,9 @@ def _renumbered(links: Ints, used: Ints) -> Ints:
     return np.where(links == NOT_LINKED, NOT_LINKED, np.searchsorted(used, links))
 
 
-def _distances(ab: Floats, others: Floats) -> Floats:
-    """Squared, from each of k x 2 to each of m x 2, k x m."""
-    distances: Floats = ((ab[:, None] - others[None]) ** 2).sum(axis=2)
-    return distances
-
-
 def _nearest(ab: Floats, others: Floats) -> Ints:
     """The number of the nearest of others (m x 2) to each of k x 2."""
-    return np.asarray(_distances(ab, others).argmin(axis=1))
+    return np.asarray(squared_distances(ab, others).argmin(axis=1))
 
 
 def _harmonized(colors: Floats, locked: Bools) -> Floats:

@@ -54,6 +54,20 @@ def select(krita: Krita, *layers: str) -> None:
     krita.wait_until(lambda: krita.selected_layers() == sorted(layers), 20)
 
 
+def recolored(planes: list[Plane], params: dict[str, object]) -> list[np.ndarray]:
+    """Pictures as the engine makes them."""
+    results, _ = run_operation(
+        "recolor",
+        params,
+        planes,
+        (SIZE, SIZE),
+        cache=Cache(0),
+        on_progress=lambda *_: None,
+        cancelled=threading.Event(),
+    )
+    return [pixels_of(result) for result in results if result.role == "picture"]
+
+
 def from_engine(
     *layers: str,
     mask: np.ndarray | None = None,
@@ -68,16 +82,7 @@ def from_engine(
         planes.append(plane("common-links", common, None, "f32"))
     if mask is not None:
         planes.append(plane("mask", mask[..., None], None))
-    results, _ = run_operation(
-        "recolor",
-        params,
-        planes,
-        (SIZE, SIZE),
-        cache=Cache(0),
-        on_progress=lambda *_: None,
-        cancelled=threading.Event(),
-    )
-    return [pixels_of(result) for result in results if result.role == "picture"]
+    return recolored(planes, params)
 
 
 def pixels_of(found: Plane) -> np.ndarray:
@@ -165,16 +170,7 @@ def on_pages(krita: Krita, *numbers: int) -> list[np.ndarray]:
 def of_pages(**params: object) -> list[np.ndarray]:
     """The engine's own answer to the documents."""
     planes = [plane("image", page(name)) for name in SET]
-    results, _ = run_operation(
-        "recolor",
-        params,
-        planes,
-        (SIZE, SIZE),
-        cache=Cache(0),
-        on_progress=lambda *_: None,
-        cancelled=threading.Event(),
-    )
-    return [pixels_of(result) for result in results if result.role == "picture"]
+    return recolored(planes, params)
 
 
 def looks(krita: Krita, shots: Path, name: str) -> None:
