@@ -26,7 +26,8 @@ from benchmarks.photographs import Bytes, Photographs, photographs, read
 from engine import machine
 from engine.imaging.color import fit_chroma, linear_to_lab, linear_to_srgb, srgb_to_linear
 from engine.imaging.color_table import FINE, ColorTable
-from engine.imaging.harmony import UNDERTONE, Protection, Recoloring, named_targets, palette_targets
+from engine.imaging.harmony import Protection, Recoloring, named_targets, palette_targets
+from engine.imaging.hue_templates import gentlest_template
 from engine.imaging.palettes import source_palette
 from engine.imaging.raster import PixelFormat, Raster, decode, encode
 from engine.job import Cache
@@ -77,11 +78,12 @@ def recolorings(lab: Floats, palette: Bytes) -> dict[str, Recoloring]:
     """What harmonize-palette does with the main colours of pixels (3 x N), by what it is given."""
     source = source_palette(lab, np.ones(lab.shape[1])).lab[:, 1:].astype(np.float32)
     kept = Protection()
+    template = gentlest_template(lab[1:], np.ones(lab.shape[1]))
     return {
         "random palettes": Recoloring(source, palette_targets(source, np.float32(palette / 255))),
         "names, nothing kept": Recoloring(source, named_targets(source)),
-        "names, neutrals and skin kept": Recoloring(
-            source, named_targets(source, kept), kept, undertone=UNDERTONE
+        "names, as by default": Recoloring(
+            source, named_targets(source, kept), kept, drawing_in=template.drawing_in()
         ),
     }
 

@@ -36,10 +36,11 @@ T = TypeVar("T")
 Floats = npt.NDArray[np.floating]
 Method = Callable[[Bytes], Bytes]
 
-XUE = {"turn": 180, "keep-neutrals": False, "keep-skin": False}
+XUE = {"turn": 180, "unity": 0, "keep-neutrals": False, "keep-skin": False}
 OURS: dict[str, dict[str, Any]] = {
     "Xue 2024": XUE,
     "ours": {},
+    "ours, unity 0": {"unity": 0},
     "ours, keep-skin off": {"keep-skin": False},
     "ours, keep-neutrals off": {"keep-neutrals": False},
     "ours, turn 180": {"turn": 180},

@@ -16,7 +16,7 @@ from scipy.optimize import linear_sum_assignment
 
 from engine.imaging.color import Bools, Floats, lab_to_srgb, srgb_to_lab
 from engine.imaging.color_table import ColorTable
-from engine.imaging.hue_templates import Template
+from engine.imaging.hue_templates import Complexes, Template
 from engine.imaging.naming import NAMES, Prototypes, name_probabilities, prototypes, skin
 
 NAMING_LIGHTNESS = 70.0
@@ -26,10 +26,6 @@ LEAST_PROBABILITY = 0.15
 EPSILON = 1e-4
 NEUTRAL, COLOURFUL = 3.0, 8.0
 """Chroma up to which a colour is neutral, and from which it is not at all."""
-UNDERTONE = 0.9
-"""How far neutrals go to the hue of the harmony: as far as is not seen, ΔE00 1 on average."""
-_LEAST_ALONG = np.float32(0.15)
-"""Share of its chroma that a neutral of the contrary hue keeps; without any its hue is noise."""
 
 _APART = np.float32(8)
 _ACHROMATIC = np.array([name in ("black", "grey", "white") for name in NAMES])
@@ -44,19 +40,13 @@ class Protection:
 
     def freedom(self, ab: Floats) -> Floats:
         """How far each colour may move, N in [0, 1], for a, b (2 x N)."""
-        freedom = self._outside_skin(ab)
+        freedom = self.outside_skin(ab)
         if self.neutrals:
-            freedom *= _colourful(ab)
+            freedom *= _ramp(np.hypot(ab[0], ab[1]), NEUTRAL, COLOURFUL)
         return freedom
 
-    def undertone(self, ab: Floats) -> Floats:
-        """How far each colour may take the hue of the harmony instead, N in [0, 1]."""
-        if not self.neutrals:
-            return np.zeros_like(ab[0])
-        undertone: Floats = self._outside_skin(ab) * (1 - _colourful(ab))
-        return undertone
-
-    def _outside_skin(self, ab: Floats) -> Floats:
+    def outside_skin(self, ab: Floats) -> Floats:
+        """The same where only skin would be protected."""
         if not self.skin:
             return np.ones_like(ab[0])
         a, b, deviation = skin()
@@ -148,15 +138,16 @@ class Recoloring:
     """A change of a, b that takes main colours to their targets and every other colour along.
 
     source, target: float32 k x 2 (a, b). protection: which colours are not taken along, but for
-    those near to a source that is fixed (k, or None for none): the artist wants it so. undertone:
-    how far protected neutrals turn to the hue of the targets, in [0, 1]; they gain no chroma.
+    those near to a source that is fixed (k, or None for none): the artist wants it so. drawing_in:
+    what draws the moved colours into a template of hues, all but skin and those near to a fixed
+    source; as Template.drawing_in has it, or None for nothing.
     """
 
     source: Floats
     target: Floats
     protection: Protection = NOTHING
     fixed: Bools | None = None
-    undertone: float = 0.0
+    drawing_in: Complexes | None = None
 
     def shift(self, ab: Floats) -> Floats:
         """What is added to a, b (2 x N): the sources' moves, weighted by inverse squared distance.
@@ -169,7 +160,9 @@ class Recoloring:
         for n, (part, move) in enumerate(zip(parts, self.target - self.source, strict=True)):
             wanted = self.fixed is not None and self.fixed[n]
             shift += part * (freedom + (1 - freedom) * part if wanted else freedom) * move[:, None]
-        return shift + self._turn_of_neutrals(ab, parts) if self.undertone else shift
+        if self.drawing_in is not None:
+            shift += self._outside(ab, parts) * _drawn_in(ab + shift, self.drawing_in)
+        return shift
 
     def _parts(self, ab: Floats) -> list[Floats]:
         """How much each source counts for colours (2 x N): N of each, 1 together."""
@@ -179,19 +172,12 @@ class Recoloring:
         total = sum(weights, np.zeros_like(ab[0]))
         return [weight / total for weight in weights]
 
-    def _turn_of_neutrals(self, ab: Floats, parts: list[Floats]) -> Floats:
-        """What is added to neutrals (2 x N), for the hue of the colourful targets around them."""
-        amount = np.float32(self.undertone) * self.protection.undertone(ab)
-        leading: Floats = np.zeros_like(ab)
-        for n, (part, colourful) in enumerate(zip(parts, _colourful(self.source.T), strict=True)):
-            leading += part * colourful * self.target[n][:, None]
-            if self.fixed is not None and self.fixed[n]:
-                amount *= 1 - part
-        length = np.hypot(leading[0], leading[1])
-        hue = leading / np.maximum(length, np.float32(1e-6))
-        along = np.maximum((ab * hue).sum(axis=0), _LEAST_ALONG * np.hypot(ab[0], ab[1]))
-        turn: Floats = amount * np.where(length > 0, along * hue - ab, np.float32(0))
-        return turn
+    def _outside(self, ab: Floats, parts: list[Floats]) -> Floats:
+        """How far colours are drawn in, N in [0, 1]."""
+        amount = self.protection.outside_skin(ab)
+        for n in np.flatnonzero(self.fixed if self.fixed is not None else []):
+            amount *= 1 - parts[n]
+        return amount
 
     def table(self) -> ColorTable:
         """The change as a table; lightness stays."""
@@ -202,9 +188,14 @@ class Recoloring:
         return ColorTable.baked(shift)
 
 
-def _colourful(ab: Floats) -> Floats:
-    """How far colours (2 x N: a, b) are from neutral, N in [0, 1]."""
-    return _ramp(np.hypot(ab[0], ab[1]), NEUTRAL, COLOURFUL)
+def _drawn_in(ab: Floats, factors: Complexes) -> Floats:
+    """What is added to colours (2 x N: a, b) by factors at each degree of hue."""
+    hue = np.degrees(np.arctan2(ab[1], ab[0])) % 360
+    below = hue.astype(np.intp)
+    steps = np.diff(factors, append=factors[:1])
+    change = (factors - 1)[below % 360] + (hue - below) * steps[below % 360]
+    change *= ab[0] + 1j * ab[1]
+    return np.stack([change.real, change.imag])
 
 
 def _ramp(value: Floats, low: float, high: float) -> Floats:

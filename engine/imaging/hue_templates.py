@@ -4,6 +4,8 @@ Cohen-Or et al. 2006, section 3. A template is one or two sectors of the hue cir
 angle that suits the picture best: the least arc to the sectors, weighted by saturation. Hue and
 saturation are HSV's. Because only hue counts, a histogram of it takes the picture's place, which
 gives the same answer in a fraction of the time.
+
+Drawing colours of CIELAB into the template that changes them least is Limner's own.
 """
 
 from __future__ import annotations
@@ -11,10 +13,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
+from engine.imaging.color import srgb_to_lab
+
 Floats = npt.NDArray[np.floating]
+Complexes = npt.NDArray[np.complex64]
 
 SECTORS: dict[str, tuple[tuple[float, float], ...]] = {
     "i": ((0, 0.05),),
@@ -28,6 +34,14 @@ SECTORS: dict[str, tuple[tuple[float, float], ...]] = {
 }
 """Each template's sectors: centre and width, as parts of the circle."""
 ANGLES = 360
+DEGREES = np.arange(360)
+
+_STEP = 3
+"""Degrees between the angles at which templates are tried for drawing in."""
+_WITHIN = 12.0
+"""Degrees from a sector's border to where hues are drawn in: a hue of CIELAB, seen at one
+lightness, is at others that far from the same hue of HSV."""
+_NARROWEST = 1.0
 
 
 @dataclass(frozen=True)
@@ -52,6 +66,15 @@ class Template:
         moved: Floats = np.mod(self.angle + centre + pulled, 360)
         return moved
 
+    def drawing_in(self) -> Complexes:
+        """What draws colours a + ib of CIELAB in: their factor at each whole degree of hue, 360.
+
+        1 inside. A hue outside goes to the nearest border, and the paler the nearer it is to the
+        middle of its gap, where it is grey: colours that lie close stay close.
+        """
+        factors: Complexes = _drawing_in(SECTORS[self.name], np.array([self.angle]))[0]
+        return factors
+
 
 def best_template(hue: Floats, weight: Floats) -> Template:
     """The template and angle with the least arc outside (Cohen-Or et al. 2006, eq. 2).
@@ -62,6 +85,53 @@ def best_template(hue: Floats, weight: Floats) -> Template:
     histogram = np.bincount(bins, weight, minlength=360)
     best = int(np.argmin(arcs(360) @ histogram))
     return Template(list(SECTORS)[best // ANGLES], float(best % ANGLES))
+
+
+def gentlest_template(ab: Floats, weight: Floats) -> Template:
+    """The template into which colours (2 x N: a, b) are drawn with the least change of a and b.
+
+    By the mean of its square: rather all a little than few by far. weight: N, how much each counts.
+    """
+    squares = weight * (ab[0] ** 2 + ab[1] ** 2)
+    hue = np.rint(np.degrees(np.arctan2(ab[1], ab[0]))).astype(np.intp) % 360
+    best = int(np.argmin(_squared_changes() @ np.bincount(hue, squares, minlength=360)))
+    angles = 360 // _STEP
+    return Template(list(SECTORS)[best // angles], float(best % angles * _STEP))
+
+
+@lru_cache(maxsize=1)
+def _squared_changes() -> Floats:
+    """Of colours of chroma 1 at each degree of hue, drawn into each template at each angle."""
+    angles = np.arange(0.0, 360.0, _STEP)
+    factors = np.concatenate([_drawing_in(sectors, angles) for sectors in SECTORS.values()])
+    changes: Floats = np.abs(factors - 1) ** 2
+    return changes
+
+
+def _drawing_in(sectors: tuple[tuple[float, float], ...], angles: Floats) -> Complexes:
+    """As Template.drawing_in says, for a template at many angles, angles x 360."""
+    of_hsv = _lab_hues()
+    hue = np.interp((DEGREES - of_hsv[0]) % 360 + of_hsv[0], of_hsv, np.arange(361))
+    centre, width = 360 * np.array(sectors).T[..., None, None]
+    half = np.maximum(width / 2 - _WITHIN, _NARROWEST)
+    middle = centre + angles[:, None]
+    beyond = np.mod(hue - middle - half, 360).min(axis=0)
+    before = np.mod(middle - half - hue, 360).min(axis=0)
+    inside = (np.abs(_signed(hue - middle)) <= half).any(axis=0)
+    border = np.mod(hue + np.where(beyond < before, -beyond, before), 360)
+    turn = np.radians(np.interp(border, np.arange(361), of_hsv) - DEGREES)
+    chroma = np.cos(np.pi * np.minimum(beyond, before) / (beyond + before))
+    factors: Complexes = np.where(inside, 1, chroma * np.exp(1j * turn)).astype(np.complex64)
+    return factors
+
+
+@lru_cache(maxsize=1)
+def _lab_hues() -> Floats:
+    """The hue in CIELAB, degrees, of HSV's hues 0 to 360 at half saturation; ascending."""
+    hsv = np.stack([np.arange(361), np.full(361, 0.5), np.ones(361)], axis=1).astype(np.float32)
+    _, a, b = srgb_to_lab(cv2.cvtColor(hsv[None], cv2.COLOR_HSV2RGB)[0].T.copy())
+    hues: Floats = np.unwrap(np.degrees(np.arctan2(b, a)), period=360)
+    return hues
 
 
 @lru_cache(maxsize=2)

@@ -1,5 +1,7 @@
 """Targets of main colours, and the change of the picture that follows from them."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 from hypothesis import given, settings
@@ -16,7 +18,7 @@ from engine.imaging.harmony import (
     turned,
 )
 from engine.imaging.hue_templates import Template
-from engine.imaging.naming import NAMES, name_probabilities, prototypes
+from engine.imaging.naming import NAMES, name_probabilities, prototypes, skin
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -214,34 +216,40 @@ def test_grey_stays_grey_beside_any_colors():
     assert np.array_equal(kept, grey)
 
 
+def skin_ab():
+    a, b, _ = skin()
+    return np.float32([[a], [b]])
+
+
 @settings(deadline=None)
 @given(seeds)
-def test_neutrals_turn_to_the_hue_of_the_harmony_and_gain_no_chroma(seed):
-    ab = np.random.default_rng(seed).uniform(-2, 2, (2, 100)).astype(np.float32)
-    still = Recoloring(*np.float32([[[30, 40]], [[30, 40]]]), Protection(), undertone=1.0)
-    turned = ab + still.shift(ab)
-    assert np.all(np.hypot(*turned) <= np.hypot(*ab) + 1e-4)
-    assert np.allclose(np.arctan2(turned[1], turned[0]), np.arctan2(40, 30), atol=1e-3)
-    # In part, they go that part of the way.
-    half = Recoloring(still.source, still.target, Protection(), undertone=0.5).shift(ab)
-    assert np.allclose(half, (turned - ab) / 2, atol=1e-5)
+def test_what_is_drawn_in_is_what_moved(seed):
+    moves = random_moves(seed)
+    factors = Template("T", 40.0).drawing_in()
+    ab = np.random.default_rng(seed).uniform(-80, 80, (2, 200)).astype(np.float32)
+    moved = ab + moves.shift(ab)
+    expected = Recoloring(*np.zeros((2, 0, 2), np.float32), drawing_in=factors).shift(moved)
+    found = replace(moves, drawing_in=factors).shift(ab)
+    assert np.allclose(ab + found, moved + expected, atol=1e-3)
 
 
-def test_neutrals_keep_their_undertone_where_nothing_or_no_color_leads():
-    ab = np.float32([[1, -2, 0], [2, 0, 0]])
-    nothing = np.zeros((0, 2), np.float32)
-    pale = np.float32([[1, -1]])
-    for source in (nothing, pale):
-        assert np.all(Recoloring(source, source, Protection(), undertone=1.0).shift(ab) == 0)
-    vivid = np.float32([[30, 40]])
-    assert np.all(Recoloring(vivid, vivid, NOTHING, undertone=1.0).shift(ab) == 0)
+def test_skin_and_what_the_artist_fixed_are_not_drawn_in():
+    none = np.zeros((0, 2), np.float32)
+    # Skin lies opposite.
+    (angle,) = np.degrees(np.arctan2(*skin_ab()[::-1])) + 180
+    factors = Template("i", float(angle)).drawing_in()
+    assert np.abs(Recoloring(none, none, NOTHING, None, factors).shift(skin_ab())).max() > 5
+    kept = Protection(neutrals=False)
+    assert np.abs(Recoloring(none, none, kept, None, factors).shift(skin_ab())).max() == 0
+    source = np.ascontiguousarray(skin_ab().T)
+    fixed = Recoloring(source, source, NOTHING, np.array([True]), factors)
+    assert np.abs(fixed.shift(skin_ab())).max() < 1e-3
 
 
-def test_a_neutral_that_the_artist_fixed_keeps_its_undertone():
-    source = np.float32([[1, -2], [30, 40]])
-    fixed = Recoloring(source, source, Protection(), np.array([True, False]), undertone=1.0)
-    shift = fixed.shift(np.ascontiguousarray(source.T))
-    assert np.abs(shift).max() < 1e-3
+def test_grey_is_not_drawn_in():
+    none = np.zeros((0, 2), np.float32)
+    drawn = Recoloring(none, none, NOTHING, None, Template("i", 0.0).drawing_in())
+    assert np.array_equal(drawn.shift(np.zeros((2, 3), np.float32)), np.zeros((2, 3)))
 
 
 def test_what_the_artist_fixed_moves_though_it_is_protected():
