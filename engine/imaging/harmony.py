@@ -16,7 +16,8 @@ from scipy.optimize import linear_sum_assignment
 
 from engine.imaging.color import Bools, Floats, lab_to_srgb, srgb_to_lab
 from engine.imaging.color_table import ColorTable
-from engine.imaging.hue_templates import Complexes, Template
+from engine.imaging.compiled import compiled
+from engine.imaging.hue_templates import DEGREES, Complexes, Template
 from engine.imaging.naming import NAMES, Prototypes, name_probabilities, prototypes, skin
 
 NAMING_LIGHTNESS = 70.0
@@ -28,6 +29,9 @@ NEUTRAL, COLOURFUL = 3.0, 8.0
 """Chroma up to which a colour is neutral, and from which it is not at all."""
 
 _APART = np.float32(8)
+_STEPS = 90
+"""Of the slope in a quarter of the hues."""
+_NONE = np.empty(0, np.complex64)
 _ACHROMATIC = np.array([name in ("black", "grey", "white") for name in NAMES])
 
 
@@ -40,17 +44,20 @@ class Protection:
 
     def freedom(self, ab: Floats) -> Floats:
         """How far each colour may move, N in [0, 1], for a, b (2 x N)."""
-        freedom = self.outside_skin(ab)
-        if self.neutrals:
-            freedom *= _ramp(np.hypot(ab[0], ab[1]), NEUTRAL, COLOURFUL)
-        return freedom
+        return self.outside_skin(ab) * self.outside_neutrals(ab)
 
     def outside_skin(self, ab: Floats) -> Floats:
-        """The same where only skin would be protected."""
+        """The same for the protection of skin alone."""
         if not self.skin:
             return np.ones_like(ab[0])
         a, b, deviation = skin()
-        return _ramp(np.hypot(ab[0] - a, ab[1] - b), deviation, 2 * deviation)
+        return _ramp(_length(ab[0] - a, ab[1] - b), deviation, 2 * deviation)
+
+    def outside_neutrals(self, ab: Floats) -> Floats:
+        """The same for the protection of neutrals alone."""
+        if not self.neutrals:
+            return np.ones_like(ab[0])
+        return _ramp(_length(ab[0], ab[1]), NEUTRAL, COLOURFUL)
 
 
 NOTHING = Protection(neutrals=False, skin=False)
@@ -154,30 +161,14 @@ class Recoloring:
 
         Xue 2024, eq. 4.1 and 4.2, with the sign and the weights as in Nguyen et al. 2017.
         """
-        parts = self._parts(ab)
-        freedom = self.protection.freedom(ab)
-        shift: Floats = np.zeros_like(ab)
-        for n, (part, move) in enumerate(zip(parts, self.target - self.source, strict=True)):
-            wanted = self.fixed is not None and self.fixed[n]
-            shift += part * (freedom + (1 - freedom) * part if wanted else freedom) * move[:, None]
-        if self.drawing_in is not None:
-            shift += self._outside(ab, parts) * _drawn_in(ab + shift, self.drawing_in)
+        ab = np.ascontiguousarray(ab, np.float32)
+        fixed = np.zeros(len(self.source), bool) if self.fixed is None else self.fixed
+        draw = self.protection.outside_skin(ab)
+        move = draw * self.protection.outside_neutrals(ab)
+        drawing_in = _by_slope(self.drawing_in) if self.drawing_in is not None else _NONE
+        shift = np.empty_like(ab)
+        _shift(ab, move, draw, self.source, self.target, fixed, drawing_in, shift)
         return shift
-
-    def _parts(self, ab: Floats) -> list[Floats]:
-        """How much each source counts for colours (2 x N): N of each, 1 together."""
-        weights = [
-            1 / ((ab[0] - a) ** 2 + (ab[1] - b) ** 2 + np.float32(EPSILON)) for a, b in self.source
-        ]
-        total = sum(weights, np.zeros_like(ab[0]))
-        return [weight / total for weight in weights]
-
-    def _outside(self, ab: Floats, parts: list[Floats]) -> Floats:
-        """How far colours are drawn in, N in [0, 1]."""
-        amount = self.protection.outside_skin(ab)
-        for n in np.flatnonzero(self.fixed if self.fixed is not None else []):
-            amount *= 1 - parts[n]
-        return amount
 
     def table(self) -> ColorTable:
         """The change as a table; lightness stays."""
@@ -188,14 +179,57 @@ class Recoloring:
         return ColorTable.baked(shift)
 
 
-def _drawn_in(ab: Floats, factors: Complexes) -> Floats:
-    """What is added to colours (2 x N: a, b) by factors at each degree of hue."""
-    hue = np.degrees(np.arctan2(ab[1], ab[0])) % 360
-    below = hue.astype(np.intp)
-    steps = np.diff(factors, append=factors[:1])
-    change = (factors - 1)[below % 360] + (hue - below) * steps[below % 360]
-    change *= ab[0] + 1j * ab[1]
-    return np.stack([change.real, change.imag])
+@compiled
+def _shift(ab, move, draw, source, target, fixed, drawing_in, shift):  # type: ignore[no-untyped-def]
+    """As Recoloring.shift says.
+
+    move, draw: N, how far each colour may be moved and drawn in. drawing_in: as _by_slope has it.
+    """
+    weight = np.empty(len(source), np.float32)
+    one, steps = np.float32(1), np.float32(len(drawing_in) // 4)
+    for x in range(ab.shape[1]):
+        total = np.float32(0)
+        for n in range(len(source)):
+            from_a, from_b = ab[0, x] - source[n, 0], ab[1, x] - source[n, 1]
+            weight[n] = one / (from_a * from_a + from_b * from_b + np.float32(EPSILON))
+            total += weight[n]
+        free, drawn = move[x], draw[x]
+        more_a, more_b = np.float32(0), np.float32(0)
+        for n in range(len(source)):
+            part = weight[n] / total
+            held = part if fixed[n] else np.float32(0)
+            taken = part * (free + (one - free) * held)
+            more_a += taken * (target[n, 0] - source[n, 0])
+            more_b += taken * (target[n, 1] - source[n, 1])
+            drawn *= one - held
+        if len(drawing_in):
+            a, b = ab[0, x] + more_a, ab[1, x] + more_b
+            slope = b / max(abs(a) + abs(b), np.float32(1e-30))
+            place = steps * (one + slope if a >= 0 else np.float32(3) - slope)
+            below = np.int32(place)
+            along = place - np.float32(below)
+            change = drawing_in[below] + along * (drawing_in[below + 1] - drawing_in[below]) - one
+            more_a += drawn * (change.real * a - change.imag * b)
+            more_b += drawn * (change.real * b + change.imag * a)
+        shift[0, x], shift[1, x] = more_a, more_b
+
+
+def _by_slope(drawing_in: Complexes) -> Complexes:
+    """Factors at even steps of b / (|a| + |b|) in place of the hue, from its -1 all around to -1.
+
+    A loop that asks for an arctangent would take several times as long. One more at the end.
+    """
+    slope = np.arange(4 * _STEPS + 2) / _STEPS - 1
+    b = np.where(slope > 1, 2 - slope, slope)
+    a = np.copysign(1 - np.abs(b), 1 - slope)
+    factors = np.interp(np.degrees(np.arctan2(b, a)), DEGREES, drawing_in, period=360)
+    return np.asarray(factors, np.complex64)
+
+
+def _length(a: Floats, b: Floats) -> Floats:
+    """By a root: numpy's hypot takes several times as long, for numbers that never occur here."""
+    length: Floats = np.sqrt(a * a + b * b)
+    return length
 
 
 def _ramp(value: Floats, low: float, high: float) -> Floats:
