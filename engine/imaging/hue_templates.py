@@ -42,6 +42,8 @@ _WITHIN = 12.0
 """Degrees from a sector's border to where hues are drawn in: a hue of CIELAB, seen at one
 lightness, is at others that far from the same hue of HSV."""
 _NARROWEST = 1.0
+_POWER = 2.5
+"""Of a change: with its square, large areas that hardly change decide over the accents."""
 
 
 @dataclass(frozen=True)
@@ -90,21 +92,22 @@ def best_template(hue: Floats, weight: Floats) -> Template:
 def gentlest_template(ab: Floats, weight: Floats) -> Template:
     """The template into which colours (2 x N: a, b) are drawn with the least change of a and b.
 
-    By the mean of its square: rather all a little than few by far. weight: N, how much each counts.
+    By the mean of its power of 2.5: rather all a little than few by far. weight: N, how much each
+    counts.
     """
-    squares = weight * (ab[0] ** 2 + ab[1] ** 2)
+    counts = weight * np.hypot(ab[0], ab[1]) ** _POWER
     hue = np.rint(np.degrees(np.arctan2(ab[1], ab[0]))).astype(np.intp) % 360
-    best = int(np.argmin(_squared_changes() @ np.bincount(hue, squares, minlength=360)))
+    best = int(np.argmin(_changes() @ np.bincount(hue, counts, minlength=360)))
     angles = 360 // _STEP
     return Template(list(SECTORS)[best // angles], float(best % angles * _STEP))
 
 
 @lru_cache(maxsize=1)
-def _squared_changes() -> Floats:
-    """Of colours of chroma 1 at each degree of hue, drawn into each template at each angle."""
+def _changes() -> Floats:
+    """Of colours of chroma 1 at each degree of hue, drawn into each template; to the power."""
     angles = np.arange(0.0, 360.0, _STEP)
     factors = np.concatenate([_drawing_in(sectors, angles) for sectors in SECTORS.values()])
-    changes: Floats = np.abs(factors - 1) ** 2
+    changes: Floats = np.abs(factors - 1) ** _POWER
     return changes
 
 

@@ -108,7 +108,7 @@ def test_no_template_changes_colors_less_than_the_gentlest(seed):
     weight = rng.uniform(0.1, 1, 6)
 
     def change(template):
-        return (weight * ((drawn(template, ab) - ab) ** 2).sum(axis=1)).sum()
+        return (weight * np.linalg.norm(drawn(template, ab) - ab, axis=1) ** 2.5).sum()
 
     found = change(gentlest_template(ab.T, weight))
     every = [change(Template(name, angle)) for name in SECTORS for angle in range(0, 360, 3)]
