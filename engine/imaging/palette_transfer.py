@@ -30,6 +30,9 @@ _LEAST_SHARE = 30 / 300**2
 _LOW = np.array([0, -128, -128], np.float32)
 _HIGH = np.array([100, 128, 128], np.float32)
 _PER_UNIT = _BINS / (_HIGH - _LOW)
+_MIDDLE = np.array([0.5, 0, 0], np.float32)
+"""Of the first bin, in bins from _LOW: neutral is the middle of a bin of a and of b. As an edge of
+two, rounding would decide which of them has the greys."""
 _CLOSEST = 1e-3
 """Distance in CIELAB that colours count as apart at least."""
 _LEAST_DEVIATION = 0.2
@@ -78,7 +81,7 @@ def peak_palette(lab: Floats, weight: Floats, colors: int) -> Palette:
     of_cell = [_nearest_peak(np.bincount(each, totals, _BINS))[each] for each in bins]
     peaks = np.ravel_multi_index(tuple(of_cell), (_BINS,) * 3)
     kept = _most_frequent(peaks, totals, colors)
-    centres = np.stack(np.unravel_index(kept, (_BINS,) * 3), axis=1) + 0.5
+    centres = np.stack(np.unravel_index(kept, (_BINS,) * 3), axis=1) + _MIDDLE
     labels = _nearest(means[:3], centres / _PER_UNIT + _LOW)
     return _palette(means, totals, labels)
 
@@ -129,7 +132,8 @@ def _clipped(value, channel):  # type: ignore[no-untyped-def]
 @compiled
 def _bin(value, channel):  # type: ignore[no-untyped-def]
     """The bin of a value within the bounds."""
-    return min(int((value - _LOW[channel]) * _PER_UNIT[channel]), _BINS - 1)
+    from_middle = (value - _LOW[channel]) * _PER_UNIT[channel] - _MIDDLE[channel]
+    return min(int(from_middle + np.float32(0.5)), _BINS - 1)
 
 
 def _nearest_peak(histogram: Numbers) -> Ints:

@@ -91,6 +91,18 @@ def test_a_picture_of_a_pixel_or_two_has_a_palette(count):
     assert not found.deviation.any()
 
 
+@settings(deadline=None, max_examples=20)
+@given(seeds)
+def test_greys_are_greys_however_they_were_rounded(seed):
+    rng = np.random.default_rng(seed)
+    exact = np.zeros((3, 9000), np.float32)
+    exact[0] = rng.uniform(0, 100, 9000)
+    rounded = exact + np.float32([[0], [1], [1]]) * rng.normal(0, 1e-4, exact.shape)
+    one, other = (peak_palette(np.float32(lab), even(lab), 32) for lab in (exact, rounded))
+    assert np.allclose(one.lab, other.lab, atol=1e-3)
+    assert np.allclose(one.share, other.share)
+
+
 def test_light_beyond_white_counts_as_white():
     found = peak_palette(np.float32([[300], [0], [-200]]), np.ones(1), 4)
     assert found.lab.tolist() == [[100, 0, -128]]
