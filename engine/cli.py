@@ -323,10 +323,12 @@ def _add_install_commands(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _install(arguments: argparse.Namespace) -> None:
-    from engine import install
+    from engine import demo, install
 
     for folder in install.install(arguments.editor, arguments.folder):
         print(f"Installed in {folder}")
+    print("Compiling for this computer; the first time it takes some seconds.", file=sys.stderr)
+    demo.compile_ahead()
     title = install.TITLES[arguments.editor]
     where = "Settings ▸ Dockers ▸ Limner" if arguments.editor == "krita" else "Filters ▸ Limner"
     print(f"Start {title} anew and look under {where}.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -48,6 +49,35 @@ def run(folder: Path) -> str:
         client.close()
     listing = "\n".join(f"  {path}" for path in sorted(folder.resolve().glob("*.png")))
     return f"Lines, scribbles, flat colours and harmonized colours side by side:\n{listing}"
+
+
+def compile_ahead() -> None:
+    """Has the loops over pixels compiled (engine.imaging.compiled), which is kept for every use.
+
+    Runs operations that have such loops on a sample drawing, in this process. Raises LimnerError.
+    """
+    from engine.imaging import files
+    from engine.job import Cache
+    from engine.run import run_operation
+
+    lines = files.read_plane(SAMPLES / "fox-market.png", "line-art")
+    scribbles = files.read_plane(SAMPLES / "fox-market-scribbles.png", "scribbles")
+    image, reference = replace(lines, role="image"), replace(scribbles, role="reference")
+    runs: list[tuple[str, dict[str, str], list[Plane]]] = [
+        ("flats", {}, [lines, scribbles]),
+        ("harmonize-palette", {}, [image]),
+        ("transfer", {"subjects": "none"}, [image, reference]),
+    ]
+    for operation, params, planes in runs:
+        run_operation(
+            operation,
+            params,
+            planes,
+            (lines.width, lines.height),
+            cache=Cache(0),
+            on_progress=lambda *_: None,
+            cancelled=threading.Event(),
+        )
 
 
 def _scribbles() -> list[Path]:

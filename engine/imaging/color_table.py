@@ -30,6 +30,12 @@ CUBE_SIZE = 33
 """Points per channel of a table for other programs; all of them read this size."""
 
 
+def grid(levels: int, steps: int) -> tuple[Floats, Floats]:
+    """Where a table's points lie: its lightnesses, 50 where it has one, and values of a and b."""
+    lightness = np.linspace(0, 100, levels) if levels > 1 else np.array([50])
+    return lightness.astype(np.float32), np.linspace(-128, 128, steps, dtype=np.float32)
+
+
 @dataclass(frozen=True)
 class ColorTable:
     """shift: float32 l x n x n x 3, what is added to L, a, b at l lightnesses from 0 to 100."""
@@ -43,10 +49,9 @@ class ColorTable:
         levels: how many lightnesses are told apart; 1 for a function of a and b alone, which is
         asked at L = 50. steps: grid points of a and of b.
         """
-        lightness = np.linspace(0, 100, levels) if levels > 1 else np.array([50])
-        chroma = np.linspace(-128, 128, steps, dtype=np.float32)
+        lightness, chroma = grid(levels, steps)
         # Rows of b: each has one lightness and one a.
-        along = np.stack([np.repeat(lightness, steps), np.tile(chroma, levels)]).astype(np.float32)
+        along = np.stack([np.repeat(lightness, steps), np.tile(chroma, levels)])
         table = np.empty((levels * steps, steps, 3), np.float32)
 
         def bake(rows: slice) -> None:
@@ -63,13 +68,6 @@ class ColorTable:
     def changes(self) -> bool:
         """Whether any colour moves."""
         return bool(self.shift.any())
-
-    def scaled(self, lightness: float, chroma: float) -> ColorTable:
-        """The table with so much of what is added to L, and to a and b."""
-        part = np.array([lightness, chroma, chroma], np.float32)
-        # A whole row at a time: of three numbers at a time numpy multiplies much slower.
-        rows = self.shift.reshape(*self.shift.shape[:2], -1)
-        return ColorTable((rows * np.tile(part, self.shift.shape[2])).reshape(self.shift.shape))
 
     def apply(self, pixels: Floats, inside: Floats | None = None) -> None:
         """Moves the colours of pixels in place.

@@ -9,14 +9,15 @@ varies less: or a grey reference would leave traces of hues, turned to their opp
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from engine.imaging.color_table import ColorTable
+from engine.imaging.color_table import ColorTable, grid
 from engine.imaging.compiled import compiled
+from engine.imaging.raster import by_strips
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.intp]
@@ -26,8 +27,12 @@ _BINS = 100
 _RADIUS = 3
 _LEAST_SHARE = 30 / 300**2
 """Of all pixels that a peak's bin has to hold: the paper's 30, of a picture of 300 x 300."""
-_LOW = np.array([[0], [-128], [-128]], np.float32)
-_HIGH = np.array([[100], [128], [128]], np.float32)
+_LOW = np.array([0, -128, -128], np.float32)
+_HIGH = np.array([100, 128, 128], np.float32)
+_PER_UNIT = _BINS / (_HIGH - _LOW)
+_MIDDLE = np.array([0.5, 0, 0], np.float32)
+"""Of the first bin, in bins from _LOW: neutral is the middle of a bin of a and of b. As an edge of
+two, rounding would decide which of them has the greys."""
 _CLOSEST = 1e-3
 """Distance in CIELAB that colours count as apart at least."""
 _LEAST_DEVIATION = 0.2
@@ -43,10 +48,9 @@ _LEVELS, _STEPS = 25, 97
 """Lightnesses in a table, and grid points of a and of b: for the worst of 14 photographs a mean
 error of 0.04 and one of 0.25 at the 99.9th percentile, CIEDE2000. 17 lightnesses or 81 points were
 not enough for 0.05 and 0.5."""
-_NOTHING = np.float32(-10)
-"""Exponent, beside the largest, of a weight that is not worth counting."""
-_RUN = 512
-"""Colours that are mixed at once: what they need stays in the processor's cache."""
+_LEAST_EXPONENT = -230.0
+"""Of a Gaussian in one channel: three of them multiplied are over 0 in float64. It is felt only by
+colours that are more than 21 spreads from all of the palette."""
 
 
 @dataclass(frozen=True)
@@ -73,26 +77,63 @@ def peak_palette(lab: Floats, weight: Floats, colors: int) -> Palette:
     lab: 3 x N, CIELAB; values beyond [0, 100] and [-128, 128] count as these. weight: N, at least
     0, not all 0. Pixels of one bin in all three channels are assigned together.
     """
-    lab = np.clip(lab, _LOW, _HIGH)
-    scaled = (lab - _LOW) * (_BINS / (_HIGH - _LOW))
-    bins = np.minimum(scaled.astype(np.intp), _BINS - 1)
-    nearest = [_nearest_peak(np.bincount(channel, weight, _BINS)) for channel in bins]
-    first = bins.min(axis=1, keepdims=True)
-    shape = tuple(bins.max(axis=1) - first[:, 0] + 1)
-    code = np.ravel_multi_index(tuple(bins - first), shape)
-    totals = np.bincount(code, weight)
-    cells = np.flatnonzero(totals > 0)
-    moments = (*lab, lab[1] ** 2 + lab[2] ** 2)
-    sums = np.stack([np.bincount(code, weight * moment)[cells] for moment in moments])
-    totals = totals[cells]
-    means = sums / totals
-    occupied = np.stack(np.unravel_index(cells, shape)) + first
-    of_cell = [peak[place] for peak, place in zip(nearest, occupied, strict=True)]
+    bins, totals, means = _occupied_cells(lab, weight)
+    of_cell = [_nearest_peak(np.bincount(each, totals, _BINS))[each] for each in bins]
     peaks = np.ravel_multi_index(tuple(of_cell), (_BINS,) * 3)
     kept = _most_frequent(peaks, totals, colors)
-    centres = np.stack(np.unravel_index(kept, (_BINS,) * 3)) + 0.5
-    labels = _nearest(means[:3], centres * ((_HIGH - _LOW) / _BINS) + _LOW)
+    centres = np.stack(np.unravel_index(kept, (_BINS,) * 3), axis=1) + _MIDDLE
+    labels = _nearest(means[:3], centres / _PER_UNIT + _LOW)
     return _palette(means, totals, labels)
+
+
+def _occupied_cells(lab: Floats, weight: Floats) -> tuple[Ints, Numbers, Numbers]:
+    """Where pixels are: n cells, each of one bin in all three channels.
+
+    Returns their bins (3 x n), weights (n), and means of L, a, b and a² + b² (4 x n).
+    """
+    number = np.zeros((_BINS,) * 3, np.int32)
+    bins, sums = np.empty((lab.shape[1], 3), np.intp), np.zeros((lab.shape[1], 5))
+    count = _sum_cells(lab, np.asarray(weight, np.float32), number, bins, sums)
+    totals, *moments = sums[:count].T
+    return bins[:count].T, totals, np.stack(moments) / totals
+
+
+@compiled
+def _sum_cells(lab, weight, number, bins, sums):  # type: ignore[no-untyped-def]
+    """Counts the cells and sums up their pixels, in the order in which cells are met.
+
+    number: _BINS of a x of b x of L, of 0; becomes the cell's place in bins and sums, from 1 on.
+    """
+    count = 0
+    for x in range(len(weight)):
+        w = weight[x]
+        if w <= 0:
+            continue
+        light, a, b = _clipped(lab[0, x], 0), _clipped(lab[1, x], 1), _clipped(lab[2, x], 2)
+        at = _bin(a, 1), _bin(b, 2), _bin(light, 0)
+        if number[at] == 0:
+            bins[count] = at[2], at[0], at[1]
+            count += 1
+            number[at] = count
+        of_cell = sums[number[at] - 1]
+        of_cell[0] += w
+        of_cell[1] += w * light
+        of_cell[2] += w * a
+        of_cell[3] += w * b
+        of_cell[4] += w * (a * a + b * b)
+    return count
+
+
+@compiled
+def _clipped(value, channel):  # type: ignore[no-untyped-def]
+    return min(max(value, _LOW[channel]), _HIGH[channel])
+
+
+@compiled
+def _bin(value, channel):  # type: ignore[no-untyped-def]
+    """The bin of a value within the bounds."""
+    from_middle = (value - _LOW[channel]) * _PER_UNIT[channel] - _MIDDLE[channel]
+    return min(int(from_middle + np.float32(0.5)), _BINS - 1)
 
 
 def _nearest_peak(histogram: Numbers) -> Ints:
@@ -115,8 +156,10 @@ def _most_frequent(codes: Ints, weight: Numbers, most: int) -> Ints:
 
 
 def _nearest(colors: Numbers, centres: Numbers) -> Ints:
-    """The nearest of the centres (3 x k) for each colour (3 x N)."""
-    nearest: Ints = ((centres**2).sum(axis=0) - 2 * colors.T @ centres).argmin(axis=1)
+    """The nearest of the centres (k x 3) for each colour (3 x N)."""
+    closeness = colors.T @ centres.T
+    closeness -= (centres**2).sum(axis=1) / 2
+    nearest: Ints = closeness.argmax(axis=1)
     return nearest
 
 
@@ -173,38 +216,59 @@ class PaletteShift:
     Colours move as their nearest palette colours do, these weighted by a Gaussian of the distance:
     eq. 11 with soft clusters.
 
-    source, move: float32 k x 3, CIELAB, the palette and how it moves. lost: float32 k in [0, 1],
+    source, move: float64 k x 3, CIELAB, the palette and how it moves. lost: float64 k in [0, 1],
     the part of the difference to it, in a and b, that does not stay. spread: CIELAB distance over
     which moves are mixed.
     """
 
-    source: Floats
-    move: Floats
-    lost: Floats
+    source: Numbers
+    move: Numbers
+    lost: Numbers
     spread: float
 
     @classmethod
     def between(cls, source: Palette, reference: Palette) -> PaletteShift:
         """The change that gives a picture of one palette the colours of another."""
         found = mapping(source, reference)
-        move = (found.target - source.lab).astype(np.float32)
-        lost = (1 - found.kept).astype(np.float32)
-        return cls(source.lab.astype(np.float32), move, lost, _spread(source))
+        return cls(source.lab, found.target - source.lab, 1 - found.kept, _spread(source))
+
+    def scaled(self, lightness: float, chroma: float) -> PaletteShift:
+        """The change with so much of what is added to L, and to a and b."""
+        move = self.move * (lightness, chroma, chroma)
+        return replace(self, move=move, lost=self.lost * chroma)
 
     def table(self) -> ColorTable:
-        """The change as a table."""
-        return ColorTable.baked(self, _LEVELS, _STEPS)
+        """The change as a table.
 
-    def __call__(self, lab: Floats) -> Floats:
-        """What is added to colours, 3 x N."""
-        scale = np.float32(1 / self.spread**2)
-        slope = np.ascontiguousarray(self.source.T) * scale
-        offset = (self.source**2).sum(axis=1) * (scale / 2)
-        move = np.concatenate([self.move, self.lost[:, None]], axis=1)
-        move[:, 1:3] += self.lost[:, None] * self.source[:, 1:]
-        shift = np.empty_like(lab)
-        _mix(lab, slope, offset, move, shift)
-        return shift
+        On a grid a Gaussian is a product of three, each of one channel alone, and so the sums over
+        the palette are products of matrices.
+        """
+        lightness, chroma = grid(_LEVELS, _STEPS)
+        of_l, of_a, of_b = map(self._weights, range(3), (lightness, chroma, chroma))
+        moved_a, moved_b = of_a * self._moves(1, chroma), of_b * self._moves(2, chroma)
+        shift = np.empty((_LEVELS, _STEPS, _STEPS, 3), np.float32)
+
+        def bake(levels: slice) -> None:
+            of_la = of_l[levels, None] * of_a
+            total = of_la @ of_b.T
+            shift[levels, ..., 0] = (of_la * self.move[:, 0]) @ of_b.T / total
+            shift[levels, ..., 1] = (of_l[levels, None] * moved_a) @ of_b.T / total
+            shift[levels, ..., 2] = of_la @ moved_b.T / total
+
+        by_strips((_LEVELS, _STEPS**2), bake)
+        return ColorTable(shift)
+
+    def _weights(self, channel: int, at: Floats) -> Numbers:
+        """The palette's Gaussians in one channel, n x k, at n of its values, beside the largest."""
+        exponents = (at[:, None] - self.source[:, channel]) ** 2 / (-2 * self.spread**2)
+        exponents -= exponents.max(axis=1, keepdims=True)
+        weights: Numbers = np.exp(np.maximum(exponents, _LEAST_EXPONENT))
+        return weights
+
+    def _moves(self, channel: int, at: Floats) -> Numbers:
+        """What the palette's colours add to a or b (channel 1 or 2), n x k, at n of its values."""
+        moves: Numbers = self.move[:, channel] + self.lost * (self.source[:, channel] - at[:, None])
+        return moves
 
 
 def _spread(palette: Palette) -> float:
@@ -212,50 +276,3 @@ def _spread(palette: Palette) -> float:
     np.fill_diagonal(apart, np.inf)
     typical = np.median(apart.min(axis=1)) if len(apart) > 1 else 0
     return min(max(_SOFTNESS * float(typical), _LEAST_SPREAD), _MOST_SPREAD)
-
-
-@compiled
-def _mix(lab, slope, offset, move, shift):  # type: ignore[no-untyped-def]
-    """As PaletteShift says.
-
-    The exponents of Gaussians, less what all of them share, are linear in the colour: slope (3 x k)
-    and offset (k). move: k x 4, what is added to L, a, b, and the part of a and b that is taken.
-    """
-    exponent, most = np.empty((len(offset), _RUN), np.float32), np.empty(_RUN, np.float32)
-    total, mixed = np.empty(_RUN, np.float32), np.empty((4, _RUN), np.float32)
-    for left in range(0, lab.shape[1], _RUN):
-        n = min(_RUN, lab.shape[1] - left)
-        most[:], total[:], mixed[:] = -np.inf, 0, 0
-        for i in range(len(offset)):
-            x0, x1, x2, off = slope[0, i], slope[1, i], slope[2, i], offset[i]
-            for x in range(n):
-                at = left + x
-                exponent[i, x] = lab[0, at] * x0 + lab[1, at] * x1 + lab[2, at] * x2 - off
-                most[x] = max(most[x], exponent[i, x])
-        for i in range(len(offset)):
-            for x in range(n):
-                exponent[i, x] = _weight(exponent[i, x] - most[x])
-                total[x] += exponent[i, x]
-            for c in range(4):
-                part = move[i, c]
-                for x in range(n):
-                    mixed[c, x] += exponent[i, x] * part
-        for x in range(n):
-            shift[0, left + x] = mixed[0, x] / total[x]
-            for c in range(1, 3):
-                own = mixed[c, x] - mixed[3, x] * lab[c, left + x]
-                shift[c, left + x] = own / total[x]
-
-
-@compiled
-def _weight(exponent):  # type: ignore[no-untyped-def]
-    """The exponential of a number up to 0, as the 64th power of a series; 0 where it is nothing.
-
-    Beside np.exp it becomes vector code.
-    """
-    y = max(exponent, _NOTHING) * np.float32(1 / 64)
-    series = y * (np.float32(1 / 6) + y * np.float32(1 / 24))
-    value = np.float32(1) + y * (np.float32(1) + y * (np.float32(1 / 2) + series))
-    for _ in range(6):
-        value *= value
-    return value if exponent > _NOTHING else np.float32(0)

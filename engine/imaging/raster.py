@@ -342,7 +342,9 @@ def by_strips(shape: tuple[int, ...], work: Callable[[slice], None]) -> None:
 
     # Handing over each strip by itself would take as long as a light strip's work.
     with ThreadPoolExecutor(workers) as pool:
-        for _ in pool.map(work_in_turn, range(workers)):
+        others = pool.map(work_in_turn, range(1, workers))
+        work_in_turn(0)
+        for _ in others:
             pass
 
 

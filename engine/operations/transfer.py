@@ -1,8 +1,7 @@
 """Transfer colours: a picture takes the colour scheme of a reference.
 
 Lv & Zhang. Where both pictures have a clear subject, subject goes to subject and background to
-background. What depends on one picture alone, and the change before strength and lightness, is
-kept: another setting takes a moment.
+background. What depends on one picture alone is kept: another setting takes a moment.
 """
 
 from __future__ import annotations
@@ -144,10 +143,9 @@ def _tables(
     if network is not None and ours.parts and theirs.parts:
         subject = select_subject.find(job.part(0.4, 0.5), network, source.image)
         pairs = list(zip(ours.parts, theirs.parts, strict=True))
-    key = (ROLE, *source.key, *reference.key, job.params["colors"], _identity(network))
-    full = job.cache.get(key, lambda: [PaletteShift.between(*pair).table().shift for pair in pairs])
     strength, lightness = (float(job.params[name]) / 100 for name in ("strength", "lightness"))
-    return subject, [ColorTable(each).scaled(strength * lightness, strength) for each in full]
+    shifts = [PaletteShift.between(*pair).scaled(strength * lightness, strength) for pair in pairs]
+    return subject, [shift.table() for shift in shifts]
 
 
 def _scheme(job: Job, network: Network | None, look: Look) -> Scheme:

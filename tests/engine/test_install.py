@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from engine import install
+from engine import demo, install
+from engine.cli import main
 from ipc import launch
 from ipc.errors import LimnerError
 
@@ -38,6 +39,14 @@ def test_krita_gets_plug_in_wire_and_its_switch(person):
     assert (pykrita.parent / "actions/limner.action").is_file()
     assert "[python]\nenable_limner=true\nenable_other=true" in settings.read_text()
     assert launch.find_command() == install.engine_command()
+
+
+def test_the_command_installs_and_then_compiles(tmp_path, monkeypatch, capsys):
+    found = []
+    monkeypatch.setattr(demo, "compile_ahead", lambda: found.extend(tmp_path.rglob("limner.py")))
+    assert main(["install", "gimp", "--folder", str(tmp_path)]) == 0
+    assert found
+    assert "Installed in" in capsys.readouterr().out
 
 
 def test_uninstall_leaves_nothing_of_ours_and_everything_else(person):

@@ -119,12 +119,6 @@ def test_a_pixel_does_not_depend_on_those_around_it(size):
     assert np.array_equal(applied(table, rgb), alone)
 
 
-def test_a_scaled_table_does_so_much_of_the_change():
-    table = ColorTable.baked(smooth_shift(6, 1.0), levels=5)
-    scaled = table.scaled(0.25, 0.5)
-    assert np.array_equal(scaled.shift, table.shift * np.float32((0.25, 0.5, 0.5)))
-
-
 def test_no_pixels_and_no_numbers_do_no_harm():
     table = ColorTable.baked(smooth_shift(4))
     table.apply(np.zeros((0, 5, 4), np.float32))

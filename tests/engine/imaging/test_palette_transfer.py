@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import softmax
 from skimage.color import deltaE_ciede2000
 
 from engine.imaging.palette_transfer import Palette, PaletteShift, mapping, peak_palette
@@ -90,6 +91,18 @@ def test_a_picture_of_a_pixel_or_two_has_a_palette(count):
     assert not found.deviation.any()
 
 
+@settings(deadline=None, max_examples=20)
+@given(seeds)
+def test_greys_are_greys_however_they_were_rounded(seed):
+    rng = np.random.default_rng(seed)
+    exact = np.zeros((3, 9000), np.float32)
+    exact[0] = rng.uniform(0, 100, 9000)
+    rounded = exact + np.float32([[0], [1], [1]]) * rng.normal(0, 1e-4, exact.shape)
+    one, other = (peak_palette(np.float32(lab), even(lab), 32) for lab in (exact, rounded))
+    assert np.allclose(one.lab, other.lab, atol=1e-3)
+    assert np.allclose(one.share, other.share)
+
+
 def test_light_beyond_white_counts_as_white():
     found = peak_palette(np.float32([[300], [0], [-200]]), np.ones(1), 4)
     assert found.lab.tolist() == [[100, 0, -128]]
@@ -125,14 +138,15 @@ def test_pixels_differ_less_where_the_reference_does():
 def test_a_palette_color_moves_to_its_target():
     colors = [(50, 80, 0), (50, -80, 0)]
     shift = PaletteShift.between(palette(colors), palette([(60, 70, 30), (30, -80, -20)]))
-    moved = shift(np.float32(colors).T)
+    moved = looked_up(shift.table(), np.float32(colors).T)
     assert np.allclose(moved.T, [(10, -10, 30), (-20, 0, -20)], atol=0.5)
 
 
 def test_a_grey_reference_leaves_no_color():
     lab = blobs(THREE, (2000, 2000, 2000), spread=8)
     grey = palette([(20, 0, 0), (80, 0, 0)], deviation=0)
-    after = lab + PaletteShift.between(peak_palette(lab, even(lab), 32), grey)(lab)
+    table = PaletteShift.between(peak_palette(lab, even(lab), 32), grey).table()
+    after = lab + looked_up(table, lab)
     assert np.hypot(*after[1:]).mean() < 0.05 * np.hypot(*lab[1:]).mean()
 
 
@@ -144,11 +158,12 @@ def test_the_change_is_smooth(seed):
     Hard clusters would part some of them by all that two moves differ: by 100 and more here.
     """
     rng = np.random.default_rng(seed)
-    shift = PaletteShift.between(random_palette(seed), random_palette(seed + 1))
+    table = PaletteShift.between(random_palette(seed), random_palette(seed + 1)).table()
     lab = rng.uniform((5, -60, -60), (95, 60, 60), (4000, 3)).T.astype(np.float32)
     step = rng.normal(size=lab.shape).astype(np.float32)
     step *= 0.5 / np.linalg.norm(step, axis=0)
-    apart = np.linalg.norm(shift(lab + step) - shift(lab), axis=0) / 0.5
+    moved = looked_up(table, lab + step) - looked_up(table, lab)
+    apart = np.linalg.norm(moved, axis=0) / 0.5
     assert np.percentile(apart, 99) < 8
     assert apart.max() < 30
 
@@ -161,14 +176,23 @@ def test_the_table_is_as_good_as_the_function(seed):
     rng = np.random.default_rng(seed)
     lab = source.lab[rng.integers(0, 24, 4000)] + rng.normal(0, 4, (4000, 3))
     lab = np.clip(lab, (0, -128, -128), (100, 128, 128)).T.astype(np.float32)
-    exact, tabled = lab + shift(lab), lab + looked_up(shift.table().shift, lab)
+    exact, tabled = lab + exactly(shift, lab), lab + looked_up(shift.table(), lab)
     errors = deltaE_ciede2000(exact.T.astype(float), tabled.T.astype(float))
     assert errors.mean() < 0.05
     assert np.percentile(errors, 99.9) < 0.5
 
 
+def exactly(shift, lab):
+    """What is added to colours, by the definition."""
+    difference = lab.T[:, None].astype(float) - shift.source
+    weights = softmax((difference**2).sum(axis=2) / (-2 * shift.spread**2), axis=1)
+    moves = shift.move - shift.lost[:, None] * difference * (0, 1, 1)
+    return np.einsum("nk,nkc->cn", weights, moves)
+
+
 def looked_up(table, lab):
     """The table's values, linear between its points."""
+    table = table.shift
     levels, steps = table.shape[:2]
     chroma = (lab[1:] + 128) * (steps - 1) / 256
     place = np.stack([lab[0] * (levels - 1) / 100, *chroma]).astype(float)
@@ -180,6 +204,33 @@ def looked_up(table, lab):
         weight = np.where(at == 1, part, 1 - part).prod(axis=0)
         total += weight * table[tuple(cell + at)].T
     return total
+
+
+@settings(deadline=None, max_examples=10)
+@given(seeds)
+def test_points_of_the_table_are_exact(seed):
+    """Also where no palette colour is near."""
+    shift = PaletteShift.between(random_palette(seed), random_palette(seed + 1))
+    table = shift.table().shift
+    place = np.random.default_rng(seed).integers(0, np.array(table.shape[:3])[:, None], (3, 500))
+    lab = place / (np.array(table.shape[:3])[:, None] - 1) * [[100], [256], [256]]
+    lab[1:] -= 128
+    assert np.abs(table[tuple(place)].T - exactly(shift, lab)).max() < 1e-3
+
+
+def test_where_gaussians_are_less_than_any_number_the_change_is_a_mean_of_moves():
+    corners = np.array([(0, -128, 128), (100, 128, -128)], float)
+    move = np.array([[7.0] * 3, [-7.0] * 3])
+    table = PaletteShift(corners, move, np.zeros(2), 2.0).table().shift
+    assert np.abs(table).max() <= 7
+    assert np.allclose(table[0, 0, -1], 7)
+    assert np.allclose(table[-1, -1, 0], -7)
+
+
+def test_a_part_of_the_change_is_a_part_of_what_is_added():
+    shift = PaletteShift.between(random_palette(1), random_palette(2))
+    part, whole = shift.scaled(0.25, 0.5).table().shift, shift.table().shift
+    assert np.allclose(part, whole * (0.25, 0.5, 0.5), atol=1e-4)
 
 
 def test_the_same_comes_back_every_time():

@@ -284,7 +284,6 @@ def test_another_setting_finds_palettes_and_subjects_kept(monkeypatch):
         raise AssertionError
 
     monkeypatch.setattr(transfer, "peak_palette", again)
-    monkeypatch.setattr(transfer.PaletteShift, "between", again)
     monkeypatch.setattr(transfer.select_subject, "look", again)
     assert np.array_equal(run(rgb, reference, cache=cache, strength=50).pixels, expected)
 
