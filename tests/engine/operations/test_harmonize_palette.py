@@ -165,6 +165,38 @@ def test_skin_stays_unless_wanted_otherwise():
     assert moved(run(rgb, keep_skin=False), rgb)[:10].max() > 0.05
 
 
+def many_hues():
+    """Half of one hue, the rest of all."""
+    hsv = np.zeros((40, 72, 3), np.float32)
+    hsv[..., 0], hsv[..., 1], hsv[..., 2] = np.arange(0, 360, 5), 0.5, 0.8
+    hsv[:20, :, 0] = 220
+    return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)
+
+
+def disharmony(rgb):
+    """F of Xue 2024, eq. 4.3, over every degree of hue."""
+    hsv = cv2.cvtColor(rgb, cv2.COLOR_RGB2HSV).reshape(-1, 3)
+    hues = np.rint(hsv[:, 0]).astype(int) % 360
+    return (arcs(360) @ np.bincount(hues, hsv[:, 1], minlength=360)).min()
+
+
+def test_hues_outside_the_harmony_are_drawn_in_as_far_as_is_wanted():
+    rgb = many_hues()
+    found = [
+        disharmony(run(rgb, unity=unity)["picture"].pixels[..., :3].copy())
+        for unity in (0, 50, 100)
+    ]
+    assert found[0] > found[1] > found[2]
+    assert found[2] < 0.05 * found[0]
+
+
+def test_a_given_palette_is_the_harmony_whatever_the_unity():
+    rgb, palette = many_hues(), [(0.9, 0.3, 0.2), (0.2, 0.5, 0.9), (0.3, 0.8, 0.3)]
+    together = run(rgb, palette=palette)["picture"].pixels
+    assert np.array_equal(run(rgb, palette=palette, unity=0)["picture"].pixels, together)
+    assert not np.array_equal(run(rgb)["picture"].pixels, together)
+
+
 def test_free_links_of_a_result_give_the_same_again():
     first = run(picture())
     links = first["swatches"].pixels.copy()
@@ -212,16 +244,9 @@ def test_links_without_any_colour_leave_all_free():
 
 def test_a_template_draws_hues_together():
     rgb = picture()
-    result = run(rgb, method="template", turn=180, keep_neutrals=False, keep_skin=False)[
-        "picture"
-    ].pixels
-
-    def least_arc(pixels):
-        hsv = cv2.cvtColor(np.clip(pixels[..., :3], 0, 1), cv2.COLOR_RGB2HSV).reshape(-1, 3)
-        weights = np.bincount(np.rint(hsv[:, 0]).astype(int) % 360, hsv[:, 1], minlength=360)
-        return (arcs(360) @ weights).min()
-
-    assert least_arc(result) < 0.8 * least_arc(rgb)
+    free = {"unity": 0, "turn": 180, "keep_neutrals": False, "keep_skin": False}
+    result = run(rgb, method="template", **free)["picture"].pixels
+    assert disharmony(np.clip(result[..., :3], 0, 1)) < 0.8 * disharmony(rgb)
 
 
 def test_the_preview_is_the_result_made_small():
