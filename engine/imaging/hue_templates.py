@@ -92,10 +92,11 @@ def best_template(hue: Floats, weight: Floats) -> Template:
 def gentlest_template(ab: Floats, weight: Floats) -> Template:
     """The template into which colours (2 x N: a, b) are drawn with the least change of a and b.
 
-    By the mean of its power of 2.5: rather all a little than few by far. weight: N, how much each
-    counts.
+    By the mean of its power of 2.5: rather all a little than few by far; a vivid colour's change
+    counts for less, as one of hue in CIE94. weight: N, how much each colour counts.
     """
-    counts = weight * np.hypot(ab[0], ab[1]) ** _POWER
+    chroma = np.hypot(ab[0], ab[1])
+    counts = weight * (chroma / (1 + 0.015 * chroma)) ** _POWER
     hue = np.rint(np.degrees(np.arctan2(ab[1], ab[0]))).astype(np.intp) % 360
     best = int(np.argmin(_changes() @ np.bincount(hue, counts, minlength=360)))
     angles = 360 // _STEP

@@ -108,7 +108,8 @@ def test_no_template_changes_colors_less_than_the_gentlest(seed):
     weight = rng.uniform(0.1, 1, 6)
 
     def change(template):
-        return (weight * np.linalg.norm(drawn(template, ab) - ab, axis=1) ** 2.5).sum()
+        seen = 1 + 0.015 * np.linalg.norm(ab, axis=1)
+        return (weight * (np.linalg.norm(drawn(template, ab) - ab, axis=1) / seen) ** 2.5).sum()
 
     found = change(gentlest_template(ab.T, weight))
     every = [change(Template(name, angle)) for name in SECTORS for angle in range(0, 360, 3)]
