@@ -21,6 +21,7 @@ from .ipc.errors import LimnerError
 from .pixels import Pixels
 from .qt import QByteArray, QImage
 from .swatches import Swatch, Swatches
+from .turns import Turns
 
 ANNOTATION = "limner"
 AUTOMATIC, NOTHING = "", "none"
@@ -77,7 +78,8 @@ class DocumentState:
 
     swatches: by operation and primary layer, or COMMON, what the last run gave and the artist made
     of it.
-    variants: of the last run, where it had several; they are forgotten with the document.
+    variants: of the last run, where it had several; they are forgotten with the document. back:
+    what still has to be done once the document is in view.
     """
 
     def __init__(self, document: Any, state_of: Callable[[Any], "DocumentState"]) -> None:
@@ -93,6 +95,7 @@ class DocumentState:
         self.containers: List[str] = []
         self.report: Dict[str, Any] = {}
         self.variants: List[Variant] = []
+        self.back: Optional[Turns] = None
         self._last_primary = ""
         self._last_set: List[str] = []
         self._strip_of = ""
@@ -303,7 +306,7 @@ class DocumentState:
         if key == AUTOMATIC:
             keys = self._keys(entry)
             if not keys or keys == [SELECTION]:
-                return "Selection" if keys else "None"
+                return self._selection_text() if keys else "None"
             if len(keys) > 1:
                 return f"{len(keys)} layers: {self._names(keys)}"
             return f"{self._name(entry, node_of(self.document, keys[0]))} (automatic)"
@@ -313,6 +316,11 @@ class DocumentState:
             return key[len(PALETTE) :]
         node = node_of(self.document, key)
         return "(layer is gone)" if node is None else self._name(entry, node)
+
+    def _selection_text(self) -> str:
+        if not self.is_of_documents:
+            return "Selection"
+        return f"Selection of {self._names(_with_selection(documents.in_view()))}"
 
     def _names(self, keys: List[str]) -> str:
         return ", ".join(self.name_of(key) for key in keys)
@@ -331,7 +339,10 @@ class DocumentState:
             is_primary = entry is self.operation.primary
             below = is_primary and (self.operation.works_on_composite or self.is_of_documents)
             keys = self._keys(entry)
-            found += [Source(entry.role, k, below, self._left_out(entry, k)) for k in keys]
+            if keys == [SELECTION] and self.is_of_documents:
+                found += [Source(entry.role, SELECTION, of=key) for key in self.pictures()]
+            else:
+                found += [Source(entry.role, k, below, self._left_out(entry, k)) for k in keys]
             if not keys and entry.kind == "mask" and entry.required:
                 raise LimnerError(
                     "missing-input",
@@ -422,12 +433,12 @@ class DocumentState:
         return self._mask_key() if entry.kind == "mask" else None
 
     def _mask_key(self) -> Optional[str]:
-        """The selection, where this operation did not make it itself; none of several documents.
+        """The selection, where this operation did not make it itself; of documents, any.
 
         Without one a pasted thing's own layer says where the thing is.
         """
         if self.is_of_documents:
-            return None
+            return SELECTION if _with_selection(documents.in_view()) else None
         own, selection = self.made_selections.get(self.operation.id), self.document.selection()
         if selection is not None and not (own and own == documents.signature(selection)):
             return SELECTION
@@ -491,6 +502,11 @@ class DocumentState:
             if node is not None:
                 yield key
                 yield from (key_of(child) for child in _descendants(node))
+
+
+def _with_selection(opened: List[Any]) -> List[str]:
+    """The identities of the documents in which anything is selected."""
+    return [identity(document) for document in opened if document.selection() is not None]
 
 
 def _descendants(node: Any) -> Iterator[Any]:

@@ -155,7 +155,8 @@ class Job(QObject):
     def _read_layers(self, primary: Source) -> Generator[Optional[int], None, Read]:
         pixels: List[Pixels] = []
         for source in (primary, *self._sources[1:]):
-            documents.require_open(self._states.get(source.key, self._state).document)
+            own = self._states.get(source.of or source.key, self._state)
+            documents.require_open(own.document)
             read = yield from documents.read(self._state.document, source, self._profiles)
             pixels.append(read)
             self._remarks += [remark for remark in read.remarks if remark not in self._remarks]
@@ -273,12 +274,13 @@ class Job(QObject):
         self, state: DocumentState, answer: Answer
     ) -> Generator[Optional[int], None, Tuple[int, bool]]:
         """Returns the undo steps, and whether an earlier result was edited and stays."""
-        operation = self._operation
+        operation, active = self._operation, state.document.activeNode()
         prepared = yield from result.prepare(state, operation, answer)
         earlier, edited = yield from result.find_earlier(state, operation, DOCUMENTS)
         replaced = [earlier] if earlier is not None and not edited else []
         steps = yield from result.remove(state, replaced)
         _, placing = yield from result.place(state, operation, DOCUMENTS, prepared, "normal")
+        state.back = Turns(commands.activate_on_return(state.document, active), _nothing)
         return prepared.undo_steps + steps + placing, edited
 
     def _put_mask(self, answer: Answer) -> Generator[Optional[int], None, Placed]:
@@ -310,6 +312,10 @@ class Job(QObject):
         if not self._over:
             self._over, self._turns = True, None
             self.ended.emit(notice)
+
+
+def _nothing(_: LimnerError) -> None:
+    """Of a document that was closed nothing is left to be done."""
 
 
 def _undo_words(placed: Placed) -> str:

@@ -205,6 +205,19 @@ def test_keys_and_menu_do_all_that_the_mouse_does(krita: Krita) -> None:
     assert krita.swatches()[1] == automatic
 
 
+def test_a_button_that_cannot_be_clicked_looks_like_it(krita: Krita) -> None:
+    open_picture(krita)
+    krita.run()
+    button = "limner_free_swatches"
+    assert not krita.is_enabled(button)
+    faint = krita.brightest(button)
+
+    krita.swatch_menu(0, "Lock")
+
+    assert krita.is_enabled(button)
+    assert krita.brightest(button) > faint + 50
+
+
 def test_settings_that_the_palette_overrules_are_out_of_reach(krita: Krita) -> None:
     open_picture(krita)
     krita.run()

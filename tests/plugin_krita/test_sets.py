@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from engine.job import Cache
 from engine.run import run_operation
@@ -159,6 +160,7 @@ def on_pages(krita: Krita, *numbers: int) -> list[np.ndarray]:
     found = []
     for number in numbers:
         view(krita, number)
+        krita.wait_until(lambda: krita.active_layer() == "Over", 20)
         path = f"Recolor set/{SET[number]} recolored"
         assert names(krita) == ["Recolor set", path, "Over", "Background"]
         found.append(bgra(krita.pixels(path, SIZE)))
@@ -167,10 +169,17 @@ def on_pages(krita: Krita, *numbers: int) -> list[np.ndarray]:
     return found
 
 
-def of_pages(**params: object) -> list[np.ndarray]:
+def of_pages(masks: Sequence[np.ndarray] = (), **params: object) -> list[np.ndarray]:
     """The engine's own answer to the documents."""
     planes = [plane("image", page(name)) for name in SET]
+    planes += [plane("mask", mask[..., None], None) for mask in masks]
     return recolored(planes, params)
+
+
+def previewed(krita: Krita) -> np.ndarray | None:
+    """The docker's picture; None where there is none."""
+    file = krita.folder / "preview.png"
+    return np.array(Image.open(file).convert("RGB")) if krita.preview(str(file)) else None
 
 
 def looks(krita: Krita, shots: Path, name: str) -> None:
@@ -534,3 +543,67 @@ def test_a_document_closed_meanwhile_leaves_the_others(krita: Krita, closed: int
         krita.wait_until(lambda number=number: krita.document_name() == SET[number])
         path = f"Recolor set/{SET[number]} recolored"
         assert np.array_equal(bgra(krita.pixels(path, SIZE)), wanted[number])
+
+
+def test_each_documents_selection_limits_its_own_result(krita: Krita, shots: Path) -> None:
+    open_pages(krita)
+    assert krita.value("limner_input_mask") == "None"
+    masks = [np.full((SIZE, SIZE), 255, np.uint8) for _ in SET]
+    masks[0][:, SIZE // 3 :] = 0
+    krita.select(0, 0, SIZE // 3, SIZE)
+    krita.wait_until(lambda: krita.value("limner_input_mask") == "Selection of Sky", 20)
+    view(krita, 2)
+    masks[2][SIZE // 2 :] = 0
+    krita.select(0, 0, SIZE, SIZE // 2)
+    view(krita, 0)
+    krita.wait_until(lambda: krita.value("limner_input_mask") == "Selection of Sky, Sand", 20)
+    looks(krita, shots, "recolor documents selections")
+
+    krita.run()
+
+    found, wanted = on_pages(krita, 0, 1, 2), of_pages(masks)
+    assert same(found, wanted)
+    assert not any(map(np.array_equal, wanted, of_pages()))
+    assert np.array_equal(found[0][:, SIZE // 3 :], page("Sky")[:, SIZE // 3 :])
+    assert np.array_equal(found[2][SIZE // 2 :], page("Sand")[SIZE // 2 :])
+
+    krita.choose("limner_input_mask", "None")
+    krita.run()
+    assert same(on_pages(krita, 0, 1, 2), of_pages())
+
+
+def test_live_sees_what_changes_under_its_own_results(krita: Krita) -> None:
+    open_pages(krita)
+    assert krita.click("limner_live")
+    krita.wait_until(krita.is_live_current)
+    krita.click("limner_run")
+    krita.finish()
+    krita.wait_until(krita.is_live_current)
+    for number in (0, 1):
+        earlier = previewed(krita)
+        view(krita, number)
+        over = bgra(page("Sea"))
+        over[SIZE // 2 :] = 0
+        over[..., :3] = over[..., 2::-1]
+        krita.paint("Over", over)
+        view(krita, 0)
+        krita.wait_until(lambda earlier=earlier: not np.array_equal(previewed(krita), earlier), 20)
+        krita.wait_until(krita.is_live_current)
+    for act in (lambda: krita.show("Over", False), lambda: krita.set_opacity("Background", 0.5)):
+        earlier = previewed(krita)
+        act()
+        krita.wait_until(lambda earlier=earlier: not np.array_equal(previewed(krita), earlier), 20)
+        krita.wait_until(krita.is_live_current)
+
+
+def test_live_follows_the_selections_of_all_documents(krita: Krita) -> None:
+    open_pages(krita)
+    assert krita.click("limner_live")
+    krita.wait_until(krita.is_live_current)
+    earlier = previewed(krita)
+
+    view(krita, 1)
+    krita.select(0, 0, SIZE, SIZE // 3)
+    view(krita, 0)
+
+    krita.wait_until(lambda: not np.array_equal(previewed(krita), earlier), 20)

@@ -13,6 +13,7 @@ if int(Krita.instance().version().split(".")[0]) >= 6:
     from PyQt6.QtGui import QColor, QContextMenuEvent, QMouseEvent
     from PyQt6.QtTest import QTest
     from PyQt6.QtWidgets import (
+        QAbstractItemView,
         QApplication,
         QColorDialog,
         QComboBox,
@@ -26,6 +27,7 @@ else:
     from PyQt5.QtGui import QColor, QContextMenuEvent, QMouseEvent
     from PyQt5.QtTest import QTest
     from PyQt5.QtWidgets import (
+        QAbstractItemView,
         QApplication,
         QColorDialog,
         QComboBox,
@@ -339,6 +341,11 @@ def show(path, visible):
     _document().refreshProjection()
 
 
+def set_opacity(path, share):
+    _layer(path).setOpacity(round(255 * share))
+    _document().refreshProjection()
+
+
 def deselect():
     Krita.instance().action("deselect").trigger()
 
@@ -376,6 +383,13 @@ def is_idle():
         return False
     document.unlock()
     return True
+
+
+def history_place():
+    """Which entry of the document's history was done last, from the top of the history docker."""
+    window = Krita.instance().activeWindow()
+    history = next(d for d in window.dockers() if d.objectName() == "History")
+    return history.findChild(QAbstractItemView).currentIndex().row()
 
 
 def trigger(action):
@@ -602,6 +616,13 @@ def remove(path):
 def is_enabled(name):
     """Whether a widget of the docker can be used."""
     return _widget(name).isEnabled()
+
+
+def brightest(name):
+    """The lightness of a widget's brightest pixel."""
+    image = _widget(name).grab().toImage()
+    places = [(x, y) for x in range(image.width()) for y in range(image.height())]
+    return max(image.pixelColor(x, y).lightness() for x, y in places)
 
 
 def tip(name):
