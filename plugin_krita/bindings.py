@@ -402,9 +402,8 @@ class DocumentState:
 
     def _set(self) -> List[str]:
         """The layers last selected, without results and what lies in other ones of them."""
-        own = {made.group for made in self.made if made.operation == self.operation.id}
-        left = self._taken() | set(self._inside(own))
-        chosen = [node_of(self.document, key) for key in self._last_set if key not in left]
+        taken = self._taken()
+        chosen = [node_of(self.document, key) for key in self._last_set if key not in taken]
         found = [node for node in chosen if node is not None]
         within = {key_of(child) for node in found for child in _descendants(node)}
         return [key_of(node) for node in found if key_of(node) not in within]
@@ -415,11 +414,12 @@ class DocumentState:
         For a set the layers selected too, as long as the document is in view.
         """
         if self.binding(self.operation.primary.role) == AUTOMATIC:
+            taken = self._taken()
             if self.operation.takes_set:
-                selected = documents.selected(self.document)
-                self._last_set = [key_of(node) for node in selected] or self._last_set
+                selected = [key_of(node) for node in documents.selected(self.document)]
+                self._last_set = [key for key in selected if key not in taken] or self._last_set
             node = _layer_of(self.document.activeNode())
-            if node is not None and key_of(node) not in self._taken():
+            if node is not None and key_of(node) not in taken:
                 self._last_primary = key_of(node)
 
     def _automatic(self, entry: catalog.Input) -> Optional[str]:
@@ -490,10 +490,12 @@ class DocumentState:
     def _taken(self) -> Set[str]:
         """Layers that are not the primary input: other inputs, and Limner's own results."""
         taken = set(self.bindings.get(self.operation.id, {}).values())
-        if self.operation.works_on_line_art:
+        of_lines, of_set = self.operation.works_on_line_art, self.operation.takes_set
+        if of_lines:
             taken.add(self.scribbles_key() or "")
-            own = {made.group for made in self.made} | set(self.containers)
-            taken |= set(self._inside(own))
+        if of_lines or of_set:
+            own = [made for made in self.made if of_lines or made.operation == self.operation.id]
+            taken |= set(self._inside({made.group for made in own} | set(self.containers)))
         return taken
 
     def _inside(self, groups: Set[str]) -> Iterator[str]:

@@ -127,13 +127,17 @@ def remove_together(document: Any, nodes: List[Any]) -> Generator[Optional[int],
 
 def select(document: Any, nodes: List[Any]) -> Generator[Optional[int], None, None]:
     """Selects layers in the layer list of the document in view, the topmost as the active one."""
-    yield from documents.wait_until_idle(document)
-    left = _left(document, nodes)
-    if Krita.instance().activeDocument() == document and len(left) > 1:
+    for _ in range(LOOKS):
+        documents.require_open(document)
+        left = _left(document, nodes)
+        if Krita.instance().activeDocument() != document or len(left) < 2:
+            return
         view = Krita.instance().activeWindow().activeView()
         # For those that are selected already Krita's command selects all others.
-        if _keys(view.selectedNodes()) != _keys(left):
-            _select(document, left)
+        if _keys(view.selectedNodes()) == _keys(left):
+            return
+        _select(document, left)
+        yield LOOK
 
 
 def _select(document: Any, nodes: List[Any]) -> None:

@@ -4,7 +4,7 @@ import threading
 import time
 from typing import Generator, List, NamedTuple, Optional, Tuple
 
-from . import commands, masks, result
+from . import commands, masks, result, together
 from . import document as documents
 from .bindings import COMMON, DocumentState
 from .document import DOCUMENTS, SELECTION, Source
@@ -232,13 +232,17 @@ class Job(QObject):
         yield None
         selected = documents.selected(state.document)
         steps += yield from result.remove(state, replaced)
-        remarks = []
-        for layer, prepared in zip(self._pictures, made):
+        steps += sum(prepared.undo_steps for prepared in made)
+        remarks, at_once = [], False
+        if len(made) > 1:
+            placing, at_once = yield from together.place(state, operation, self._pictures, made)
+            steps += placing
+        for layer, prepared in [] if at_once else zip(self._pictures, made):
             set_mode, placing = yield from result.place(
                 state, operation, layer, prepared, answer.lines_mode
             )
             state.variants = prepared.variants
-            steps += prepared.undo_steps + placing
+            steps += placing
             remarks += [NOW_BLENDS[answer.lines_mode].format(name)] if set_mode else []
         if len(made) > 1:
             yield from commands.select(state.document, selected)
@@ -247,7 +251,7 @@ class Job(QObject):
         count = f"{len(state.variants)} variants" if state.variants else count
         where = f" {side} {name}" if len(made) == 1 else f", each {side} its own"
         remarks += [EDITED] if kept else []
-        return Placed([state], count + where, steps, remarks, len(made))
+        return Placed([state], count + where, steps, remarks, 1 if at_once else len(made))
 
     def _put_on_documents(self, answer: Answer) -> Generator[Optional[int], None, Placed]:
         """Each document that is still open gets its own result on top of all layers."""

@@ -140,11 +140,11 @@ def names(krita: Krita) -> list[str]:
 
 def undo(krita: Krita, times: int = 1, action: str = "edit_undo") -> None:
     for _ in range(times):
-        place = krita.history_place()
         for _ in range(PRESSES):
             # Krita forgets about an undo that it is too busy for, and a moment after a change it is
             # busy once more with small pictures of its layers.
             krita.wait_until(krita.is_idle)
+            place = krita.history_place()
             krita.trigger(action)
             if krita.history_place() != place:
                 break

@@ -2,6 +2,7 @@
 
 import shutil
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -201,14 +202,102 @@ def test_each_selected_layer_gets_its_result_above_it(krita: Krita, shots: Path)
     assert not any(np.array_equal(w, picture(n)) for w, n in zip(wanted, SET, strict=True))
     assert all(np.array_equal(bgra(krita.pixels(name, SIZE)), picture(name)) for name in SET)
     assert said.startswith("Recolor set: 3 layers, each above its own, ")
-    assert said.endswith("Undo 3 times to remove the results.")
+    assert said.endswith("Undo once to remove the result, 2 times for all of it.")
     assert krita.selected_layers() == sorted(SET)
     looks(krita, shots, "recolor set")
+    assert np.array_equal(bgra(krita.seen(SIZE)), over_one_another(krita))
+
+
+def over_one_another(krita: Krita) -> np.ndarray:
+    """What is seen of the layers, where each pixel is opaque or transparent, as results are too."""
+    seen = np.zeros((SIZE, SIZE, 4), np.uint8)
+    for pixels in reversed(results(krita)):
+        shown = pixels[..., 3] > 0
+        seen[shown] = pixels[shown]
+    return seen
+
+
+def test_one_undo_removes_all_results_and_redo_brings_them_back(krita: Krita) -> None:
+    open_set(krita)
+    before = bgra(krita.seen(SIZE))
+    krita.run()
+    after, wanted = bgra(krita.seen(SIZE)), results(krita)
+    undo(krita)
+    assert names(krita) == list(SET)
+    for steps in (1, 2, 2):
+        assert np.array_equal(bgra(krita.seen(SIZE)), before)
+        undo(krita, steps - 1)
+        undo(krita, steps, "edit_redo")
+        assert [name for name in names(krita) if "Limner" not in name] == order(*SET)
+        assert same(results(krita), wanted)
+        assert np.array_equal(bgra(krita.seen(SIZE)), after)
+        undo(krita)
+    undo(krita, 1, "edit_redo")
+
+    # They are still Limner's own and unedited.
+    select(krita, *SET)
+    krita.set_value("limner_parameter_strength", 40)
+    krita.run()
+    assert names(krita) == order(*SET)
+    assert same(results(krita), from_engine(*SET, strength=40.0))
+
+
+@pytest.mark.parametrize("pause", [0.0, 1.0])
+def test_an_undo_at_once_takes_all_back_too(krita: Krita, pause: float) -> None:
+    """Krita still waits then for further layers to be moved."""
+    open_set(krita)
+    before = bgra(krita.seen(SIZE))
+    krita.run()
+    time.sleep(pause)
+
+    krita.trigger("edit_undo")
+
+    krita.wait_until(krita.is_idle)
+    assert names(krita) == list(SET)
+    assert np.array_equal(bgra(krita.seen(SIZE)), before)
+
+
+def test_results_in_groups_are_one_step_too(krita: Krita) -> None:
+    open_set(krita)
+    select(krita, "Sea")
+    krita.trigger("create_quick_group")
+    krita.wait_until(lambda: len(names(krita)) == 4, 20)
+    (group,) = {name.split("/")[0] for name in names(krita)} - set(SET)
+    before = names(krita)
+    krita.select_layers("Sky", f"{group}/Sea", "Sand")
+    krita.wait_until(lambda: krita.selected_layers() == sorted(SET), 20)
+
+    said = krita.run()
+
+    assert said.endswith("Undo once to remove the result, 2 times for all of it.")
+    inside = [f"{group}/{name}" for name in order("Sea", over=("Sea",))]
+    assert names(krita) == [*order("Sky", over=("Sky",)), group, *inside, *order("Sand")[2:]]
+    assert same(results(krita), from_engine(*SET))
+    undo(krita)
+    assert names(krita) == before
+
+
+def test_where_the_layer_list_does_not_help_each_result_is_a_step(krita: Krita) -> None:
+    open_set(krita)
+    krita.name_layer_list("listLayers", "lost")
+    try:
+        said = krita.run()
+    finally:
+        krita.name_layer_list("lost", "listLayers")
+
+    assert names(krita) == order(*SET)
+    assert said.endswith("Undo 3 times to remove the results.")
     undo(krita, 3)
     assert names(krita) == list(SET)
-    undo(krita, 3, "edit_redo")
-    assert names(krita) == order(*SET)
-    assert same(results(krita), wanted)
+
+
+def test_a_result_is_put_in_by_one_slow_call_per_turn(krita: Krita) -> None:
+    open_set(krita)
+    krita.start_counting()
+    krita.run()
+    slices = krita.stop_counting()
+    assert max(map(len, slices)) == 1, slices
+    assert sum("dropMimeData" in calls for calls in slices) == len(SET) + 1
 
 
 def test_running_again_replaces_all_results(krita: Krita) -> None:
@@ -220,10 +309,8 @@ def test_running_again_replaces_all_results(krita: Krita) -> None:
 
     assert names(krita) == order(*SET), said
     assert same(results(krita), from_engine(*SET, strength=40.0))
-    assert said.endswith("Undo 3 times to remove the results, 4 times for all of it.")
+    assert said.endswith("Undo once to remove the result, 3 times for all of it.")
     undo(krita, 3)
-    assert names(krita) == list(SET)
-    undo(krita)
     assert same(results(krita), from_engine(*SET))
 
 

@@ -37,7 +37,15 @@ else:
         QWidget,
     )
 
-SLOW = ("addChildNode", "remove", "setActiveNode", "trigger", "refreshProjection", "waitForDone")
+SLOW = (
+    "addChildNode",
+    "dropMimeData",
+    "remove",
+    "setActiveNode",
+    "trigger",
+    "refreshProjection",
+    "waitForDone",
+)
 """Calls that keep Krita busy for milliseconds, and make it catch up before its next turn."""
 ERRORS = []
 USED_STEPS = []
@@ -185,6 +193,12 @@ def select_layers(*paths):
         button = Qt.MouseButton.LeftButton
         QTest.mouseClick(listed.viewport(), button, modifier, place)
         modifier = Qt.KeyboardModifier.ControlModifier
+
+
+def name_layer_list(earlier, name):
+    """Gives Krita's layer list another name, so that nobody finds it."""
+    window = Krita.instance().activeWindow().qwindow()
+    window.findChild(QTreeView, earlier).setObjectName(name)
 
 
 def selected_layers():
