@@ -105,6 +105,14 @@ def node_of(document: Any, key: str) -> Any:
     return document.nodeByUniqueID(QUuid(key)) if key.startswith("{") else None
 
 
+def set_children(node: Any, children: Sequence[Any]) -> None:
+    """Gives a node these children alone; unlike addChildNode and remove, this is no undo step."""
+    while node.childNodes():
+        # Krita takes every other child away.
+        node.setChildNodes([])
+    node.setChildNodes(list(children))
+
+
 def layers(document: Any, colorize_masks: bool = False) -> Iterator[Tuple[int, Any]]:
     """All layers from top to bottom, as the layer list shows them, each with its depth.
 

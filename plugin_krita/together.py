@@ -19,6 +19,8 @@ from .ipc.errors import LimnerError
 from .qt import QModelIndex, Qt, QTreeView
 from .result import CONTAINER, Prepared, fingerprint
 
+DOCKER, LIST = "KisLayerBox", "listLayers"
+"""Krita's names of its docker of layers, and of the list in it."""
 LOOK = 10
 """Milliseconds between two looks at whether Krita has moved a layer."""
 
@@ -27,8 +29,10 @@ class LayerList:
     """Krita's list of the layers of the document in view."""
 
     def __init__(self) -> None:
-        window = Krita.instance().activeWindow()
-        self._view = window.qwindow().findChild(QTreeView, "listLayers")
+        # To look through the whole window takes tens of milliseconds.
+        dockers = Krita.instance().dockers()
+        docker = next((d for d in dockers if d.objectName() == DOCKER), None)
+        self._view = None if docker is None else docker.findChild(QTreeView, LIST)
 
     def index_of(self, node: Any) -> Optional[QModelIndex]:
         """Where a layer is listed; None where it is not, or not yet, or others are filtered out."""
@@ -69,29 +73,40 @@ def place(
     groups = [prepared.group for prepared in made]
     if any(layer is None or listed.index_of(layer) is None for layer in layers):
         return 0, False
+    yield None
     stage = document.createGroupLayer(CONTAINER)
     stage.setVisible(False)
     yield from _note(state, operation, keys, made, stage)
     stage.setChildNodes(groups)
+    filled = [group.childNodes() for group in groups]
+    for group in groups:
+        # To lift a group, Krita looks at each pixel in it.
+        documents.set_children(group, [])
     layers[0].parentNode().addChildNode(stage, layers[0])
     yield None
     if not (yield from _wait(document, lambda: _are_listed(listed, [stage, *groups, *layers]))):
         stage.remove()
+        for group, parts in zip(groups, filled):
+            documents.set_children(group, parts)
         return 2, False
+    # What is lifted waits for Krita, in the main thread.
+    yield from documents.wait_until_idle(document)
     dragged = []
     for node in (*groups, stage):
         dragged.append(listed.lift(node))
         yield None
+    for group, parts in zip(groups, filled):
+        documents.set_children(group, parts)
+        yield None
     # The empty group is moved too, into the first result, to be taken out there.
-    targets = [*layers, groups[0].childNodes()[0]]
+    targets = [*layers, filled[0][0]]
     for node, target, what in zip((*groups, stage), targets, dragged):
         yield from _require(document, lambda target=target: listed.index_of(target) is not None)
         listed.drop_above(what, target)
         yield from _require(document, lambda node=node, target=target: _is_above(node, target))
     yield None
     # A script may change what no undo step knows of: the first undo leaves no empty group behind.
-    groups[0].setChildNodes([])
-    groups[0].setChildNodes(targets[-1:])
+    documents.set_children(groups[0], filled[0])
     yield None
     return 2, True
 
