@@ -1,6 +1,6 @@
 """Puts a mask into the document: as the selection, or as a mask on the layer that it is of."""
 
-from typing import Any, Generator, List, Optional
+from typing import Any, Generator, Optional
 
 from krita import Krita, Selection
 
