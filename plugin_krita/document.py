@@ -340,10 +340,17 @@ def wait_until_idle(document: Any, copy: Any = None) -> Generator[Optional[int],
     """Waits until Krita has no stroke or update under way in the document, or in its copy."""
     while True:
         require_open(document)
-        if (copy or document).tryBarrierLock():
-            (copy or document).unlock()
+        if is_idle(copy or document):
             return
         yield IDLE_LOOK
+
+
+def is_idle(document: Any) -> bool:
+    """Whether Krita has no stroke or update under way in the document."""
+    idle = bool(document.tryBarrierLock())
+    if idle:
+        document.unlock()
+    return idle
 
 
 def _require_shown(node: Any) -> None:

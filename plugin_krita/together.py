@@ -2,8 +2,8 @@
 
 Each layer that a script adds is an undo step of its own. Layers that are dragged in the layer list,
 one soon after another, are one step together. So the results are added in a hidden group, and go
-from there to their places as if the artist had dragged them. Krita ends that step two or more
-seconds after the last one, or when anything else begins, an undo too.
+from there to their places as if the artist had dragged them. Krita ends that step some seconds
+later, or when the artist begins anything else, an undo too.
 """
 
 from typing import Any, Callable, Generator, Optional, Sequence, Tuple
@@ -12,7 +12,7 @@ from krita import Krita
 
 from . import document as documents
 from .bindings import DocumentState, Made
-from .commands import LOOKS
+from .commands import LOOKS, wait_for_return
 from .document import key_of, node_of
 from .ipc.catalog import Operation
 from .ipc.errors import LimnerError
@@ -23,6 +23,8 @@ DOCKER, LIST = "KisLayerBox", "listLayers"
 """Krita's names of its docker of layers, and of the list in it."""
 LOOK = 10
 """Milliseconds between two looks at whether Krita has moved a layer."""
+DRAWN = 800
+"""Milliseconds after the last one in which Krita begins to draw what was moved."""
 
 
 class LayerList:
@@ -63,7 +65,7 @@ class LayerList:
 def place(
     state: DocumentState, operation: Operation, keys: Sequence[str], made: Sequence[Prepared]
 ) -> Generator[Optional[int], None, Tuple[int, bool]]:
-    """Puts each result above its layer, and notes it.
+    """Puts each result above its layer, and notes it. Steps, see turns.py.
 
     Returns the undo steps, the last of which takes all back, and whether they are in place. They
     are not where the layer list shows but a part of the layers. Raises LimnerError internal.
@@ -93,6 +95,7 @@ def place(
     yield from documents.wait_until_idle(document)
     dragged = []
     for node in (*groups, stage):
+        yield from _require(document, lambda node=node: listed.index_of(node) is not None)
         dragged.append(listed.lift(node))
         yield None
     for group, parts in zip(groups, filled):
@@ -107,7 +110,7 @@ def place(
     yield None
     # A script may change what no undo step knows of: the first undo leaves no empty group behind.
     documents.set_children(groups[0], filled[0])
-    yield None
+    yield DRAWN
     return 2, True
 
 
@@ -141,11 +144,16 @@ def _is_above(node: Any, other: Any) -> bool:
 
 
 def _wait(document: Any, done: Callable[[], bool]) -> Generator[Optional[int], None, bool]:
-    """Waits until it is done, but not for long; returns whether it is."""
-    for _ in range(LOOKS):
-        documents.require_open(document)
+    """Waits until it is done; returns whether it is once Krita has nothing else to do.
+
+    The layer list is that of the document in view: so it waits for that too.
+    """
+    idle = 0
+    while idle < LOOKS:
+        yield from wait_for_return(document)
         if done():
             return True
+        idle += documents.is_idle(document)
         yield LOOK
     return False
 
