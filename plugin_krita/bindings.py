@@ -21,6 +21,7 @@ from .ipc.errors import LimnerError
 from .pixels import Pixels
 from .qt import QByteArray, QImage
 from .swatches import Swatch, Swatches
+from .turns import Turns
 
 ANNOTATION = "limner"
 AUTOMATIC, NOTHING = "", "none"
@@ -77,7 +78,8 @@ class DocumentState:
 
     swatches: by operation and primary layer, or COMMON, what the last run gave and the artist made
     of it.
-    variants: of the last run, where it had several; they are forgotten with the document.
+    variants: of the last run, where it had several; they are forgotten with the document. back:
+    what still has to be done once the document is in view.
     """
 
     def __init__(self, document: Any, state_of: Callable[[Any], "DocumentState"]) -> None:
@@ -93,6 +95,7 @@ class DocumentState:
         self.containers: List[str] = []
         self.report: Dict[str, Any] = {}
         self.variants: List[Variant] = []
+        self.back: Optional[Turns] = None
         self._last_primary = ""
         self._last_set: List[str] = []
         self._strip_of = ""
@@ -149,6 +152,15 @@ class DocumentState:
             return self.operation.check_params({k: v for k, v in chosen.items() if k in known})
         except LimnerError:
             return self.operation.check_params({})
+
+    def overruled(self) -> Dict[str, str]:
+        """Parameters that have no effect with the inputs of the next run, and why."""
+        asked = {role for p in self.operation.parameters for role in p.overruled_by}
+        given = {self._links_role(key) for key in self._linked()} if asked else set()
+        for entry in self.operation.inputs:
+            if entry.role in asked and entry.kind != "links" and self._keys(entry):
+                given.add(entry.role)
+        return self.operation.overruled(given)
 
     def set_value(self, name: str, value: catalog.Value) -> None:
         """Sets a parameter."""
@@ -228,12 +240,13 @@ class DocumentState:
 
     def links(self) -> List[Pixels]:
         """Swatches as inputs, where the artist changed any."""
-        of_set, of_picture = self.operation.common_links, self.operation.links
         strips = self._strips()
-        return [
-            strips[key].pixels(of_set.role if key == COMMON else of_picture.role)
-            for key in self._linked()
-        ]
+        return [strips[key].pixels(self._links_role(key)) for key in self._linked()]
+
+    def _links_role(self, key: str) -> str:
+        """The role of a picture's swatches as an input, or of COMMON."""
+        entry = self.operation.common_links if key == COMMON else self.operation.links
+        return entry.role
 
     def sent(self) -> Dict[str, Dict[int, Swatch]]:
         """What `links` has of the artist's choice, by layer, or COMMON."""
@@ -293,7 +306,7 @@ class DocumentState:
         if key == AUTOMATIC:
             keys = self._keys(entry)
             if not keys or keys == [SELECTION]:
-                return "Selection" if keys else "None"
+                return self._selection_text() if keys else "None"
             if len(keys) > 1:
                 return f"{len(keys)} layers: {self._names(keys)}"
             return f"{self._name(entry, node_of(self.document, keys[0]))} (automatic)"
@@ -303,6 +316,11 @@ class DocumentState:
             return key[len(PALETTE) :]
         node = node_of(self.document, key)
         return "(layer is gone)" if node is None else self._name(entry, node)
+
+    def _selection_text(self) -> str:
+        if not self.is_of_documents:
+            return "Selection"
+        return f"Selection of {self._names(_with_selection(documents.in_view()))}"
 
     def _names(self, keys: List[str]) -> str:
         return ", ".join(self.name_of(key) for key in keys)
@@ -321,7 +339,10 @@ class DocumentState:
             is_primary = entry is self.operation.primary
             below = is_primary and (self.operation.works_on_composite or self.is_of_documents)
             keys = self._keys(entry)
-            found += [Source(entry.role, k, below, self._left_out(entry, k)) for k in keys]
+            if keys == [SELECTION] and self.is_of_documents:
+                found += [Source(entry.role, SELECTION, of=key) for key in self.pictures()]
+            else:
+                found += [Source(entry.role, k, below, self._left_out(entry, k)) for k in keys]
             if not keys and entry.kind == "mask" and entry.required:
                 raise LimnerError(
                     "missing-input",
@@ -381,9 +402,8 @@ class DocumentState:
 
     def _set(self) -> List[str]:
         """The layers last selected, without results and what lies in other ones of them."""
-        own = {made.group for made in self.made if made.operation == self.operation.id}
-        left = self._taken() | set(self._inside(own))
-        chosen = [node_of(self.document, key) for key in self._last_set if key not in left]
+        taken = self._taken()
+        chosen = [node_of(self.document, key) for key in self._last_set if key not in taken]
         found = [node for node in chosen if node is not None]
         within = {key_of(child) for node in found for child in _descendants(node)}
         return [key_of(node) for node in found if key_of(node) not in within]
@@ -394,11 +414,12 @@ class DocumentState:
         For a set the layers selected too, as long as the document is in view.
         """
         if self.binding(self.operation.primary.role) == AUTOMATIC:
+            taken = self._taken()
             if self.operation.takes_set:
-                selected = documents.selected(self.document)
-                self._last_set = [key_of(node) for node in selected] or self._last_set
+                selected = [key_of(node) for node in documents.selected(self.document)]
+                self._last_set = [key for key in selected if key not in taken] or self._last_set
             node = _layer_of(self.document.activeNode())
-            if node is not None and key_of(node) not in self._taken():
+            if node is not None and key_of(node) not in taken:
                 self._last_primary = key_of(node)
 
     def _automatic(self, entry: catalog.Input) -> Optional[str]:
@@ -412,12 +433,12 @@ class DocumentState:
         return self._mask_key() if entry.kind == "mask" else None
 
     def _mask_key(self) -> Optional[str]:
-        """The selection, where this operation did not make it itself; none of several documents.
+        """The selection, where this operation did not make it itself; of documents, any.
 
         Without one a pasted thing's own layer says where the thing is.
         """
         if self.is_of_documents:
-            return None
+            return SELECTION if _with_selection(documents.in_view()) else None
         own, selection = self.made_selections.get(self.operation.id), self.document.selection()
         if selection is not None and not (own and own == documents.signature(selection)):
             return SELECTION
@@ -469,10 +490,12 @@ class DocumentState:
     def _taken(self) -> Set[str]:
         """Layers that are not the primary input: other inputs, and Limner's own results."""
         taken = set(self.bindings.get(self.operation.id, {}).values())
-        if self.operation.works_on_line_art:
+        of_lines, of_set = self.operation.works_on_line_art, self.operation.takes_set
+        if of_lines:
             taken.add(self.scribbles_key() or "")
-            own = {made.group for made in self.made} | set(self.containers)
-            taken |= set(self._inside(own))
+        if of_lines or of_set:
+            own = [made for made in self.made if of_lines or made.operation == self.operation.id]
+            taken |= set(self._inside({made.group for made in own} | set(self.containers)))
         return taken
 
     def _inside(self, groups: Set[str]) -> Iterator[str]:
@@ -481,6 +504,11 @@ class DocumentState:
             if node is not None:
                 yield key
                 yield from (key_of(child) for child in _descendants(node))
+
+
+def _with_selection(opened: List[Any]) -> List[str]:
+    """The identities of the documents in which anything is selected."""
+    return [identity(document) for document in opened if document.selection() is not None]
 
 
 def _descendants(node: Any) -> Iterator[Any]:

@@ -37,6 +37,22 @@ def activate(document: Any, node: Any) -> Generator[Optional[int], None, bool]:
     return False
 
 
+def activate_again(document: Any, node: Any) -> None:
+    """Makes a node the active one that was it before, if it is still there."""
+    if node is not None and _left(document, [node]):
+        _activate(document, node)
+
+
+def activate_on_return(document: Any, node: Any) -> Generator[Optional[int], None, None]:
+    """Makes a node the active one again as soon as the document is in view.
+
+    In one that is out of view Krita goes on to another node where any is removed: to the selection,
+    maybe, which it shows as a red cover then.
+    """
+    yield from wait_for_return(document)
+    activate_again(document, node)
+
+
 def _activate(document: Any, node: Any) -> None:
     """Makes the node the active one; Krita takes milliseconds for it, also where it is that."""
     if not _is_active(document, node):
@@ -64,7 +80,7 @@ def repaint(document: Any, nodes: List[Any]) -> Generator[Optional[int], None, N
                 yield None
     finally:
         if documents.is_open(document):
-            _activate_again(document, active)
+            activate_again(document, active)
 
 
 def _toggle_twice(document: Any, node: Any) -> Generator[Optional[int], None, None]:
@@ -98,26 +114,30 @@ def remove_together(document: Any, nodes: List[Any]) -> Generator[Optional[int],
                 yield LOOK
                 documents.require_open(document)
                 if not _left(document, nodes):
-                    _activate_again(document, active)
+                    activate_again(document, active)
                     return 1
     left = _left(document, nodes)
     for node in left:
         node.remove()
         yield None
         documents.require_open(document)
-    _activate_again(document, active)
+    activate_again(document, active)
     return len(left)
 
 
 def select(document: Any, nodes: List[Any]) -> Generator[Optional[int], None, None]:
     """Selects layers in the layer list of the document in view, the topmost as the active one."""
-    yield from documents.wait_until_idle(document)
-    left = _left(document, nodes)
-    if Krita.instance().activeDocument() == document and len(left) > 1:
+    for _ in range(LOOKS):
+        documents.require_open(document)
+        left = _left(document, nodes)
+        if Krita.instance().activeDocument() != document or len(left) < 2:
+            return
         view = Krita.instance().activeWindow().activeView()
         # For those that are selected already Krita's command selects all others.
-        if _keys(view.selectedNodes()) != _keys(left):
-            _select(document, left)
+        if _keys(view.selectedNodes()) == _keys(left):
+            return
+        _select(document, left)
+        yield LOOK
 
 
 def _select(document: Any, nodes: List[Any]) -> None:
@@ -145,8 +165,3 @@ def _keys(nodes: List[Any]) -> List[str]:
 
 def _left(document: Any, nodes: List[Any]) -> List[Any]:
     return [node for node in nodes if documents.node_of(document, key_of(node)) is not None]
-
-
-def _activate_again(document: Any, node: Any) -> None:
-    if node is not None and _left(document, [node]):
-        _activate(document, node)

@@ -3,7 +3,18 @@
 import time
 import zlib
 from pathlib import Path
-from typing import Any, Callable, Dict, Generator, Iterator, List, NamedTuple, Optional, Tuple
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Generator,
+    Iterator,
+    List,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 from krita import Krita, Palette
 
@@ -33,6 +44,8 @@ SAMPLED_ROWS = 64
 
 Reading = Generator[Optional[int], None, Pixels]
 """Steps (see turns.py) that end with a layer's pixels."""
+Take = Callable[[int, int, int, int], QByteArray]
+"""Gives the bytes of x, y, width, height."""
 
 
 class Source(NamedTuple):
@@ -41,13 +54,15 @@ class Source(NamedTuple):
     key: a layer's id, a document's identity, SELECTION, or PALETTE and a palette's name.
     with_below: the layer together with all that lies under it, as the artist would see it with
     nothing above; of a document, all of it. without: the ids of masks, or of results, that are left
-    out.
+    out. of: the identity of the document whose layer or selection it is, where there are several;
+    where that has no selection, all of it is selected.
     """
 
     role: str
     key: str
     with_below: bool = False
     without: Tuple[str, ...] = ()
+    of: str = ""
 
 
 def is_open(document: Any) -> bool:
@@ -90,6 +105,14 @@ def node_of(document: Any, key: str) -> Any:
     return document.nodeByUniqueID(QUuid(key)) if key.startswith("{") else None
 
 
+def set_children(node: Any, children: Sequence[Any]) -> None:
+    """Gives a node these children alone; unlike addChildNode and remove, this is no undo step."""
+    while node.childNodes():
+        # Krita takes every other child away.
+        node.setChildNodes([])
+    node.setChildNodes(list(children))
+
+
 def layers(document: Any, colorize_masks: bool = False) -> Iterator[Tuple[int, Any]]:
     """All layers from top to bottom, as the layer list shows them, each with its depth.
 
@@ -128,6 +151,23 @@ def _below(parent: Any, depth: int) -> Iterator[Tuple[int, Any]]:
             yield from _below(node, depth + 1)
 
 
+def parts(parent: Any, without: Sequence[str]) -> Iterator[Any]:
+    """The layers that are seen in a group, but for some, from the lowest to the topmost.
+
+    A group is one part, unless what lies in it passes through; then these are parts as well.
+    """
+    for node in _seen(parent):
+        if key_of(node) not in without:
+            yield node
+            if passes_through(node):
+                yield from parts(node, without)
+
+
+def passes_through(node: Any) -> bool:
+    """Whether it is a group whose layers Krita treats as if there were no group."""
+    return node.type() == "grouplayer" and bool(node.passThroughMode())
+
+
 def is_over_something(node: Any) -> bool:
     """Whether anything that the artist sees lies under the layer."""
     return any(_beside(node, slice(0, node.index()))) or (
@@ -143,9 +183,14 @@ def _above(node: Any) -> Iterator[Any]:
 
 
 def _beside(node: Any, places: slice) -> Iterator[Any]:
-    for other in node.parentNode().childNodes()[places]:
-        if other.visible() and not other.type().endswith("mask"):
-            yield other
+    return _seen(node.parentNode(), places)
+
+
+def _seen(parent: Any, places: slice = slice(None)) -> Iterator[Any]:
+    """Layers of a group that are seen, from the lowest to the topmost."""
+    for node in parent.childNodes()[places]:
+        if node.visible() and not node.type().endswith("mask"):
+            yield node
 
 
 def signature(selection: Any) -> str:
@@ -179,7 +224,7 @@ def read(document: Any, source: Source, profiles: Profiles) -> Reading:
     document: which one, unless the source is another. Raises LimnerError layer-changed,
     missing-input or no-document.
     """
-    document = opened(source.key) or document
+    document = opened(source.of or source.key) or document
     if source.key.startswith(PALETTE):
         return (yield from _read_palette(source))
     if source.with_below:
@@ -233,7 +278,7 @@ def _read_strips(
     yield from wait_until_idle(document, copy)
     width, height = seen.width(), seen.height()
     if source.key == SELECTION:
-        take, name, own = _selection(seen).pixelData, "Selection", Format(MASK, "U8", "")
+        take, name, own = _selection(seen, source), "Selection", Format(MASK, "U8", "")
     else:
         node = _require(document, source)
         # The projection is the layer with its masks, the whole group, or the whole document.
@@ -271,7 +316,7 @@ def _read_strokes(
 
 def _take(
     document: Any,
-    take: Callable[[int, int, int, int], QByteArray],
+    take: Take,
     width: int,
     rows: List[Tuple[int, int]],
     again: bool,
@@ -295,10 +340,17 @@ def wait_until_idle(document: Any, copy: Any = None) -> Generator[Optional[int],
     """Waits until Krita has no stroke or update under way in the document, or in its copy."""
     while True:
         require_open(document)
-        if (copy or document).tryBarrierLock():
-            (copy or document).unlock()
+        if is_idle(copy or document):
             return
         yield IDLE_LOOK
+
+
+def is_idle(document: Any) -> bool:
+    """Whether Krita has no stroke or update under way in the document."""
+    idle = bool(document.tryBarrierLock())
+    if idle:
+        document.unlock()
+    return idle
 
 
 def _require_shown(node: Any) -> None:
@@ -324,13 +376,14 @@ def _require(document: Any, source: Source) -> Any:
     return node
 
 
-def _selection(document: Any) -> Any:
+def _selection(document: Any, source: Source) -> Take:
+    """What gives the bytes of the document's selection."""
     selection = document.selection()
-    if selection is None:
-        raise LimnerError(
-            "missing-input", "The selection is gone.", "Select something and run again."
-        )
-    return selection
+    if selection is not None:
+        return selection.pixelData
+    if source.of:
+        return lambda *frame: QByteArray(frame[2] * frame[3], b"\xff")
+    raise LimnerError("missing-input", "The selection is gone.", "Select something and run again.")
 
 
 def _converted(pixels: Pixels) -> Reading:

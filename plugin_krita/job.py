@@ -4,7 +4,7 @@ import threading
 import time
 from typing import Generator, List, NamedTuple, Optional, Tuple
 
-from . import commands, masks, result
+from . import commands, masks, result, together
 from . import document as documents
 from .bindings import COMMON, DocumentState
 from .document import DOCUMENTS, SELECTION, Source
@@ -155,7 +155,8 @@ class Job(QObject):
     def _read_layers(self, primary: Source) -> Generator[Optional[int], None, Read]:
         pixels: List[Pixels] = []
         for source in (primary, *self._sources[1:]):
-            documents.require_open(self._states.get(source.key, self._state).document)
+            own = self._states.get(source.of or source.key, self._state)
+            documents.require_open(own.document)
             read = yield from documents.read(self._state.document, source, self._profiles)
             pixels.append(read)
             self._remarks += [remark for remark in read.remarks if remark not in self._remarks]
@@ -231,13 +232,17 @@ class Job(QObject):
         yield None
         selected = documents.selected(state.document)
         steps += yield from result.remove(state, replaced)
-        remarks = []
-        for layer, prepared in zip(self._pictures, made):
+        steps += sum(prepared.undo_steps for prepared in made)
+        remarks, at_once = [], False
+        if len(made) > 1:
+            placing, at_once = yield from together.place(state, operation, self._pictures, made)
+            steps += placing
+        for layer, prepared in [] if at_once else zip(self._pictures, made):
             set_mode, placing = yield from result.place(
                 state, operation, layer, prepared, answer.lines_mode
             )
             state.variants = prepared.variants
-            steps += prepared.undo_steps + placing
+            steps += placing
             remarks += [NOW_BLENDS[answer.lines_mode].format(name)] if set_mode else []
         if len(made) > 1:
             yield from commands.select(state.document, selected)
@@ -246,7 +251,7 @@ class Job(QObject):
         count = f"{len(state.variants)} variants" if state.variants else count
         where = f" {side} {name}" if len(made) == 1 else f", each {side} its own"
         remarks += [EDITED] if kept else []
-        return Placed([state], count + where, steps, remarks, len(made))
+        return Placed([state], count + where, steps, remarks, 1 if at_once else len(made))
 
     def _put_on_documents(self, answer: Answer) -> Generator[Optional[int], None, Placed]:
         """Each document that is still open gets its own result on top of all layers."""
@@ -273,12 +278,13 @@ class Job(QObject):
         self, state: DocumentState, answer: Answer
     ) -> Generator[Optional[int], None, Tuple[int, bool]]:
         """Returns the undo steps, and whether an earlier result was edited and stays."""
-        operation = self._operation
+        operation, active = self._operation, state.document.activeNode()
         prepared = yield from result.prepare(state, operation, answer)
         earlier, edited = yield from result.find_earlier(state, operation, DOCUMENTS)
         replaced = [earlier] if earlier is not None and not edited else []
         steps = yield from result.remove(state, replaced)
         _, placing = yield from result.place(state, operation, DOCUMENTS, prepared, "normal")
+        state.back = Turns(commands.activate_on_return(state.document, active), _nothing)
         return prepared.undo_steps + steps + placing, edited
 
     def _put_mask(self, answer: Answer) -> Generator[Optional[int], None, Placed]:
@@ -310,6 +316,10 @@ class Job(QObject):
         if not self._over:
             self._over, self._turns = True, None
             self.ended.emit(notice)
+
+
+def _nothing(_: LimnerError) -> None:
+    """Of a document that was closed nothing is left to be done."""
 
 
 def _undo_words(placed: Placed) -> str:

@@ -6,7 +6,7 @@ from typing import Any, Callable, Generator, List, Optional
 
 from . import document as documents
 from .bindings import DocumentState
-from .document import SELECTION, Source
+from .document import SELECTION, Source, key_of
 from .engine import Engine, Read
 from .ipc.catalog import Operation
 from .ipc.errors import LimnerError
@@ -153,15 +153,28 @@ class Live(QObject):
         """What tells the source's pixels from others."""
         document, digest = self._state.document, 0
         if source.key == SELECTION:
-            return documents.signature(document.selection())
+            selection = (documents.opened(source.of) or document).selection()
+            return None if selection is None else documents.signature(selection)
+        if source.with_below and source.without:
+            return (yield from self._digest_of_parts(source))
         if source.key.startswith("{"):
-            # To leave something out takes too long each time, and what is seen tells enough.
-            source = source._replace(without=()) if source.with_below else source
             pixels = yield from documents.read(document, source, self._profiles)
             for strip in pixels.strips:
                 digest = zlib.crc32(memoryview(strip), digest)
                 yield None
         return digest
+
+    def _digest_of_parts(self, source: Source) -> Generator[Optional[int], None, List[Any]]:
+        """The same of a document under its results: to merge a copy takes too long each time."""
+        document, digests = documents.opened(source.key), []
+        documents.require_open(document)
+        for node in list(documents.parts(document.rootNode(), source.without)):
+            digests += [node.opacity(), node.blendingMode(), node.inheritAlpha()]
+            if not documents.passes_through(node):
+                part = Source(source.role, key_of(node), of=source.key)
+                digest = yield from self._digest(part)
+                digests.append(digest)
+        return digests
 
     def _start(self, read: Optional[Read]) -> None:
         """read: the layers, where they are as they were."""

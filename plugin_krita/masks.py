@@ -1,6 +1,6 @@
 """Puts a mask into the document: as the selection, or as a mask on the layer that it is of."""
 
-from typing import Any, Generator, List, Optional
+from typing import Any, Generator, Optional
 
 from krita import Krita, Selection
 
@@ -30,12 +30,12 @@ def select(state: DocumentState, operation: Operation, drawn: Drawn) -> Steps:
     yield from wait_for_return(document)
     host, active = _childless(document), document.activeNode()
     children = host.childNodes()
-    _set_children(host, [*children, aside])
+    documents.set_children(host, [*children, aside])
     try:
         yield from _select_by(document, aside)
     finally:
         if documents.is_open(document):
-            _set_children(host, children)
+            documents.set_children(host, children)
             document.setActiveNode(active)
     state.made_selections[operation.id] = documents.signature(document.selection())
     return 1
@@ -86,14 +86,6 @@ def _selection(document: Any, drawn: Drawn) -> Generator[Optional[int], None, An
         yield None
     documents.require_open(document)
     return selection
-
-
-def _set_children(node: Any, children: List[Any]) -> None:
-    """Gives a node these children alone; unlike addChildNode and remove, this is no undo step."""
-    while node.childNodes():
-        # Krita takes every other child away.
-        node.setChildNodes([])
-    node.setChildNodes(children)
 
 
 def _childless(document: Any) -> Any:

@@ -17,6 +17,7 @@ from .qt import (
     QPalette,
     QPixmap,
     QRect,
+    QSize,
     QSizePolicy,
     Qt,
     QToolButton,
@@ -30,6 +31,8 @@ ABOVE, BELOW, GAP, LEAST = 16, 28, 2, 22
 """Pixels: heights of the two rows, what is between two pairs, and a pair's width at least."""
 FRAME, BADGE = 2, 18
 """Pixels: what is around the current pair, and the side of a mark."""
+FAINT = 0.35
+"""Opacity of a button's icon where it cannot be clicked."""
 LOCKED, CHOSEN = "layer-locked", "document-edit"
 """Krita's icons for colours that stay, and for those of the artist's choice."""
 HELP = "Click to choose a colour, drag onto another swatch to give it on, right-click for more."
@@ -383,6 +386,21 @@ def _button(name: str, tip: str, icon: str, text: str = "") -> QToolButton:
     button.setAccessibleName(text or tip)
     button.setAutoRaise(True)
     if icon:
-        button.setIcon(Krita.instance().icon(icon))
+        button.setIcon(_faint_where_disabled(Krita.instance().icon(icon), button.iconSize()))
     button.setText(text)
     return button
+
+
+def _faint_where_disabled(icon: QIcon, size: QSize) -> QIcon:
+    """Krita's own icons look the same on a button that cannot be clicked."""
+    full = icon.pixmap(size)
+    faint = QPixmap(full.size())
+    faint.setDevicePixelRatio(full.devicePixelRatio())
+    faint.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(faint)
+    painter.setOpacity(FAINT)
+    painter.drawPixmap(0, 0, full)
+    painter.end()
+    both = QIcon(full)
+    both.addPixmap(faint, QIcon.Mode.Disabled)
+    return both

@@ -16,6 +16,8 @@ Pixels = npt.NDArray[np.generic]
 RED, BLUE, GREEN = (220, 60, 40), (40, 90, 220), (60, 160, 70)
 SRGB, LINEAR = "sRGB-elle-V2-srgbtrc.icc", "sRGB-elle-V2-g10.icc"
 SIZE, LARGE = 240, 3000
+PRESSES = 20
+"""How often an undo is tried."""
 
 
 def drawing(size: int = SIZE, *, paper: bool = True) -> Pixels:
@@ -138,9 +140,16 @@ def names(krita: Krita) -> list[str]:
 
 def undo(krita: Krita, times: int = 1, action: str = "edit_undo") -> None:
     for _ in range(times):
-        # Krita forgets about an undo that it is too busy for.
-        krita.wait_until(krita.is_idle)
-        krita.trigger(action)
+        for _ in range(PRESSES):
+            # Krita forgets about an undo that it is too busy for, and a moment after a change it is
+            # busy once more with small pictures of its layers.
+            krita.wait_until(krita.is_idle)
+            place = krita.history_place()
+            krita.trigger(action)
+            if krita.history_place() != place:
+                break
+        else:
+            raise AssertionError(f"Krita does not {action}")
         time.sleep(0.3)
         krita.wait_until(krita.is_idle)
 

@@ -2,11 +2,13 @@
 
 import shutil
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from engine.job import Cache
 from engine.run import run_operation
@@ -159,6 +161,7 @@ def on_pages(krita: Krita, *numbers: int) -> list[np.ndarray]:
     found = []
     for number in numbers:
         view(krita, number)
+        krita.wait_until(lambda: krita.active_layer() == "Over", 20)
         path = f"Recolor set/{SET[number]} recolored"
         assert names(krita) == ["Recolor set", path, "Over", "Background"]
         found.append(bgra(krita.pixels(path, SIZE)))
@@ -167,10 +170,17 @@ def on_pages(krita: Krita, *numbers: int) -> list[np.ndarray]:
     return found
 
 
-def of_pages(**params: object) -> list[np.ndarray]:
+def of_pages(masks: Sequence[np.ndarray] = (), **params: object) -> list[np.ndarray]:
     """The engine's own answer to the documents."""
     planes = [plane("image", page(name)) for name in SET]
+    planes += [plane("mask", mask[..., None], None) for mask in masks]
     return recolored(planes, params)
+
+
+def previewed(krita: Krita) -> np.ndarray | None:
+    """The docker's picture; None where there is none."""
+    file = krita.folder / "preview.png"
+    return np.array(Image.open(file).convert("RGB")) if krita.preview(str(file)) else None
 
 
 def looks(krita: Krita, shots: Path, name: str) -> None:
@@ -192,14 +202,102 @@ def test_each_selected_layer_gets_its_result_above_it(krita: Krita, shots: Path)
     assert not any(np.array_equal(w, picture(n)) for w, n in zip(wanted, SET, strict=True))
     assert all(np.array_equal(bgra(krita.pixels(name, SIZE)), picture(name)) for name in SET)
     assert said.startswith("Recolor set: 3 layers, each above its own, ")
-    assert said.endswith("Undo 3 times to remove the results.")
+    assert said.endswith("Undo once to remove the result, 2 times for all of it.")
     assert krita.selected_layers() == sorted(SET)
     looks(krita, shots, "recolor set")
+    assert np.array_equal(bgra(krita.seen(SIZE)), over_one_another(krita))
+
+
+def over_one_another(krita: Krita) -> np.ndarray:
+    """What is seen of the layers, where each pixel is opaque or transparent, as results are too."""
+    seen = np.zeros((SIZE, SIZE, 4), np.uint8)
+    for pixels in reversed(results(krita)):
+        shown = pixels[..., 3] > 0
+        seen[shown] = pixels[shown]
+    return seen
+
+
+def test_one_undo_removes_all_results_and_redo_brings_them_back(krita: Krita) -> None:
+    open_set(krita)
+    before = bgra(krita.seen(SIZE))
+    krita.run()
+    after, wanted = bgra(krita.seen(SIZE)), results(krita)
+    undo(krita)
+    assert names(krita) == list(SET)
+    for steps in (1, 2, 2):
+        assert np.array_equal(bgra(krita.seen(SIZE)), before)
+        undo(krita, steps - 1)
+        undo(krita, steps, "edit_redo")
+        assert [name for name in names(krita) if "Limner" not in name] == order(*SET)
+        assert same(results(krita), wanted)
+        assert np.array_equal(bgra(krita.seen(SIZE)), after)
+        undo(krita)
+    undo(krita, 1, "edit_redo")
+
+    # They are still Limner's own and unedited.
+    select(krita, *SET)
+    krita.set_value("limner_parameter_strength", 40)
+    krita.run()
+    assert names(krita) == order(*SET)
+    assert same(results(krita), from_engine(*SET, strength=40.0))
+
+
+@pytest.mark.parametrize("pause", [0.0, 1.0])
+def test_an_undo_at_once_takes_all_back_too(krita: Krita, pause: float) -> None:
+    """Krita still waits then for further layers to be moved."""
+    open_set(krita)
+    before = bgra(krita.seen(SIZE))
+    krita.run()
+    time.sleep(pause)
+
+    krita.trigger("edit_undo")
+
+    krita.wait_until(krita.is_idle)
+    assert names(krita) == list(SET)
+    assert np.array_equal(bgra(krita.seen(SIZE)), before)
+
+
+def test_results_in_groups_are_one_step_too(krita: Krita) -> None:
+    open_set(krita)
+    select(krita, "Sea")
+    krita.trigger("create_quick_group")
+    krita.wait_until(lambda: len(names(krita)) == 4, 20)
+    (group,) = {name.split("/")[0] for name in names(krita)} - set(SET)
+    before = names(krita)
+    krita.select_layers("Sky", f"{group}/Sea", "Sand")
+    krita.wait_until(lambda: krita.selected_layers() == sorted(SET), 20)
+
+    said = krita.run()
+
+    assert said.endswith("Undo once to remove the result, 2 times for all of it.")
+    inside = [f"{group}/{name}" for name in order("Sea", over=("Sea",))]
+    assert names(krita) == [*order("Sky", over=("Sky",)), group, *inside, *order("Sand")[2:]]
+    assert same(results(krita), from_engine(*SET))
+    undo(krita)
+    assert names(krita) == before
+
+
+def test_where_the_layer_list_does_not_help_each_result_is_a_step(krita: Krita) -> None:
+    open_set(krita)
+    krita.name_layer_list("listLayers", "lost")
+    try:
+        said = krita.run()
+    finally:
+        krita.name_layer_list("lost", "listLayers")
+
+    assert names(krita) == order(*SET)
+    assert said.endswith("Undo 3 times to remove the results.")
     undo(krita, 3)
     assert names(krita) == list(SET)
-    undo(krita, 3, "edit_redo")
-    assert names(krita) == order(*SET)
-    assert same(results(krita), wanted)
+
+
+def test_a_result_is_put_in_by_one_slow_call_per_turn(krita: Krita) -> None:
+    open_set(krita)
+    krita.start_counting()
+    krita.run()
+    slices = krita.stop_counting()
+    assert max(map(len, slices)) == 1, slices
+    assert sum("dropMimeData" in calls for calls in slices) == len(SET) + 1
 
 
 def test_running_again_replaces_all_results(krita: Krita) -> None:
@@ -211,10 +309,8 @@ def test_running_again_replaces_all_results(krita: Krita) -> None:
 
     assert names(krita) == order(*SET), said
     assert same(results(krita), from_engine(*SET, strength=40.0))
-    assert said.endswith("Undo 3 times to remove the results, 4 times for all of it.")
+    assert said.endswith("Undo once to remove the result, 3 times for all of it.")
     undo(krita, 3)
-    assert names(krita) == list(SET)
-    undo(krita)
     assert same(results(krita), from_engine(*SET))
 
 
@@ -404,6 +500,35 @@ def test_a_colour_of_a_picture_takes_one_in_common_and_follows_it(
     assert same(results(krita), from_engine(*SET, common=common, links=links))
 
 
+def test_a_setting_without_effect_is_out_of_reach_and_says_why(krita: Krita, shots: Path) -> None:
+    open_set(krita)
+    krita.run()
+    setting = "limner_parameter_colors"
+    words = krita.tip(setting)
+
+    # A picture's own palette leaves the number of colours in common open.
+    krita.swatch_menu(0, "Lock")
+    assert krita.is_enabled(setting)
+
+    krita.swatch_menu(0, "Lock", "limner_common")
+    assert not krita.is_enabled(setting)
+    assert krita.tip(setting) == (
+        f"{words}\nIt has no effect as long as colours of the palette in common are changed or "
+        "locked."
+    )
+    looks(krita, shots, "recolor set overruled")
+    krita.swatch_menu(0, "Unlock", "limner_common")
+    assert krita.is_enabled(setting)
+    assert krita.tip(setting) == words
+
+    name = next(name for name in krita.palettes() if len(krita.palette(name)) <= 32)
+    krita.choose("limner_input_palette", name)
+    assert not krita.is_enabled(setting)
+    assert "as long as there is a palette" in krita.tip(setting)
+    krita.choose("limner_input_palette", "None")
+    assert krita.is_enabled(setting)
+
+
 def test_another_palette_begins_afresh(krita: Krita) -> None:
     open_set(krita)
     krita.run()
@@ -505,3 +630,67 @@ def test_a_document_closed_meanwhile_leaves_the_others(krita: Krita, closed: int
         krita.wait_until(lambda number=number: krita.document_name() == SET[number])
         path = f"Recolor set/{SET[number]} recolored"
         assert np.array_equal(bgra(krita.pixels(path, SIZE)), wanted[number])
+
+
+def test_each_documents_selection_limits_its_own_result(krita: Krita, shots: Path) -> None:
+    open_pages(krita)
+    assert krita.value("limner_input_mask") == "None"
+    masks = [np.full((SIZE, SIZE), 255, np.uint8) for _ in SET]
+    masks[0][:, SIZE // 3 :] = 0
+    krita.select(0, 0, SIZE // 3, SIZE)
+    krita.wait_until(lambda: krita.value("limner_input_mask") == "Selection of Sky", 20)
+    view(krita, 2)
+    masks[2][SIZE // 2 :] = 0
+    krita.select(0, 0, SIZE, SIZE // 2)
+    view(krita, 0)
+    krita.wait_until(lambda: krita.value("limner_input_mask") == "Selection of Sky, Sand", 20)
+    looks(krita, shots, "recolor documents selections")
+
+    krita.run()
+
+    found, wanted = on_pages(krita, 0, 1, 2), of_pages(masks)
+    assert same(found, wanted)
+    assert not any(map(np.array_equal, wanted, of_pages()))
+    assert np.array_equal(found[0][:, SIZE // 3 :], page("Sky")[:, SIZE // 3 :])
+    assert np.array_equal(found[2][SIZE // 2 :], page("Sand")[SIZE // 2 :])
+
+    krita.choose("limner_input_mask", "None")
+    krita.run()
+    assert same(on_pages(krita, 0, 1, 2), of_pages())
+
+
+def test_live_sees_what_changes_under_its_own_results(krita: Krita) -> None:
+    open_pages(krita)
+    assert krita.click("limner_live")
+    krita.wait_until(krita.is_live_current)
+    krita.click("limner_run")
+    krita.finish()
+    krita.wait_until(krita.is_live_current)
+    for number in (0, 1):
+        earlier = previewed(krita)
+        view(krita, number)
+        over = bgra(page("Sea"))
+        over[SIZE // 2 :] = 0
+        over[..., :3] = over[..., 2::-1]
+        krita.paint("Over", over)
+        view(krita, 0)
+        krita.wait_until(lambda earlier=earlier: not np.array_equal(previewed(krita), earlier), 20)
+        krita.wait_until(krita.is_live_current)
+    for act in (lambda: krita.show("Over", False), lambda: krita.set_opacity("Background", 0.5)):
+        earlier = previewed(krita)
+        act()
+        krita.wait_until(lambda earlier=earlier: not np.array_equal(previewed(krita), earlier), 20)
+        krita.wait_until(krita.is_live_current)
+
+
+def test_live_follows_the_selections_of_all_documents(krita: Krita) -> None:
+    open_pages(krita)
+    assert krita.click("limner_live")
+    krita.wait_until(krita.is_live_current)
+    earlier = previewed(krita)
+
+    view(krita, 1)
+    krita.select(0, 0, SIZE, SIZE // 3)
+    view(krita, 0)
+
+    krita.wait_until(lambda: not np.array_equal(previewed(krita), earlier), 20)

@@ -13,6 +13,7 @@ if int(Krita.instance().version().split(".")[0]) >= 6:
     from PyQt6.QtGui import QColor, QContextMenuEvent, QMouseEvent
     from PyQt6.QtTest import QTest
     from PyQt6.QtWidgets import (
+        QAbstractItemView,
         QApplication,
         QColorDialog,
         QComboBox,
@@ -26,6 +27,7 @@ else:
     from PyQt5.QtGui import QColor, QContextMenuEvent, QMouseEvent
     from PyQt5.QtTest import QTest
     from PyQt5.QtWidgets import (
+        QAbstractItemView,
         QApplication,
         QColorDialog,
         QComboBox,
@@ -35,7 +37,15 @@ else:
         QWidget,
     )
 
-SLOW = ("addChildNode", "remove", "setActiveNode", "trigger", "refreshProjection", "waitForDone")
+SLOW = (
+    "addChildNode",
+    "dropMimeData",
+    "remove",
+    "setActiveNode",
+    "trigger",
+    "refreshProjection",
+    "waitForDone",
+)
 """Calls that keep Krita busy for milliseconds, and make it catch up before its next turn."""
 ERRORS = []
 USED_STEPS = []
@@ -183,6 +193,12 @@ def select_layers(*paths):
         button = Qt.MouseButton.LeftButton
         QTest.mouseClick(listed.viewport(), button, modifier, place)
         modifier = Qt.KeyboardModifier.ControlModifier
+
+
+def name_layer_list(earlier, name):
+    """Gives Krita's layer list another name, so that nobody finds it."""
+    window = Krita.instance().activeWindow().qwindow()
+    window.findChild(QTreeView, earlier).setObjectName(name)
 
 
 def selected_layers():
@@ -339,6 +355,11 @@ def show(path, visible):
     _document().refreshProjection()
 
 
+def set_opacity(path, share):
+    _layer(path).setOpacity(round(255 * share))
+    _document().refreshProjection()
+
+
 def deselect():
     Krita.instance().action("deselect").trigger()
 
@@ -376,6 +397,13 @@ def is_idle():
         return False
     document.unlock()
     return True
+
+
+def history_place():
+    """Which entry of the document's history was done last, from the top of the history docker."""
+    window = Krita.instance().activeWindow()
+    history = next(d for d in window.dockers() if d.objectName() == "History")
+    return history.findChild(QAbstractItemView).currentIndex().row()
 
 
 def trigger(action):
@@ -597,6 +625,23 @@ def visible(path):
 def remove(path):
     """Removes a layer as the artist does."""
     _layer(path).remove()
+
+
+def is_enabled(name):
+    """Whether a widget of the docker can be used."""
+    return _widget(name).isEnabled()
+
+
+def brightest(name):
+    """The lightness of a widget's brightest pixel."""
+    image = _widget(name).grab().toImage()
+    places = [(x, y) for x in range(image.width()) for y in range(image.height())]
+    return max(image.pixelColor(x, y).lightness() for x, y in places)
+
+
+def tip(name):
+    """A widget's tool tip."""
+    return _widget(name).toolTip()
 
 
 def set_value(name, value):
