@@ -59,7 +59,8 @@ def test_what_overrules_a_parameter_is_said():
         "colors": "It has no effect as long as colours of the palette are changed or locked."
     }
     because = "It has no effect as long as there is a palette."
-    assert harmonize.overruled(["palette"]) == {"method": because, "turn": because}
+    overruled = dict.fromkeys(("method", "turn", "unity"), because)
+    assert harmonize.overruled(["palette"]) == overruled
     assert "in common are changed or locked" in recolor.overruled(["common-links"])["colors"]
     assert recolor.overruled(["palette"]) == {"colors": because}
     assert "there is a selection or a mask" in transfer.overruled({"mask"})["subjects"]
