@@ -1,6 +1,7 @@
 """What each input of an operation is taken from: layers, palettes, the selection, links."""
 
-from typing import Any, Dict, List, Optional, Sequence, Union
+import secrets
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
 
 from gi.repository import Gimp
 
@@ -81,28 +82,72 @@ def suggest(operation: Operation, selected: Gimp.Layer, config: Gimp.ProcedureCo
 
 
 def suggest_links(
-    operation: Operation, sources: Sequence[Gimp.Layer], config: Gimp.ProcedureConfig
+    operation: Operation, sources: Sequence[Picture], config: Gimp.ProcedureConfig
 ) -> None:
-    """Fills in the palettes as the artist changed them for these layers; others have their own."""
-    choice = kept.read(sources[0].get_image(), kept.CHOICES).get(operation.id, {})
-    known = [layer.get_tattoo() for layer in sources] if not takes_images(operation, config) else []
-    for entry in links_inputs(operation):
-        is_own = choice.get("layers") == known
-        config.set_property(entry.role, choice.get(entry.role, "") if is_own else "")
+    """Fills in the palettes as the artist changed them for these pictures.
+
+    Others have their own, and so has a set to which pictures were added or of which some are gone.
+    """
+    entries = links_inputs(operation)
+    if takes_images(operation, config):
+        words = _links_of_set(operation, sources)
+    else:
+        words = _links_of_layers(operation, sources) if entries else {}
+    for entry in entries:
+        config.set_property(entry.role, words.get(entry.role, ""))
+
+
+def _links_of_layers(operation: Operation, layers: Sequence[Gimp.Layer]) -> Mapping[str, str]:
+    choice = kept.read(layers[0].get_image(), kept.CHOICES).get(operation.id, {})
+    is_own = choice.get("layers") == [layer.get_tattoo() for layer in layers]
+    return choice if is_own else {}
+
+
+def _links_of_set(operation: Operation, images: Sequence[Gimp.Image]) -> Mapping[str, str]:
+    """As `_keep_set` kept them, in the images' present order."""
+    each = [kept.read(image, kept.SETS).get(operation.id, {}) for image in images]
+    if any((own.get("set"), own.get("size")) != (each[0].get("set"), len(images)) for own in each):
+        return {}
+    return {
+        entry.role: links.join([own.get(entry.role, "") for own in each])
+        if entry.repeatable
+        else each[0].get(entry.role, "")
+        for entry in links_inputs(operation)
+    }
+
+
+def _keep_set(
+    operation: Operation, images: Sequence[Gimp.Image], config: Gimp.ProcedureConfig
+) -> None:
+    """Keeps with each image its own palette, that in common, and which set they are of.
+
+    The set has a name of its own, as images have none that lasts until they are opened again.
+    """
+    name = secrets.token_hex(8)
+    for number, image in enumerate(images):
+        if image.is_valid():
+            own: Dict[str, Any] = {"set": name, "size": len(images)}
+            for entry in links_inputs(operation):
+                words = config.get_property(entry.role)
+                own[entry.role] = links.part(words, number) if entry.repeatable else words
+            kept.write(image, kept.SETS, {**kept.read(image, kept.SETS), operation.id: own})
 
 
 def keep_choices(
-    operation: Operation, sources: Sequence[Gimp.Layer], config: Gimp.ProcedureConfig
+    operation: Operation, sources: Sequence[Picture], config: Gimp.ProcedureConfig
 ) -> None:
     """Keeps with the image where the artist wants the operation's mask, and the palettes.
 
     These are of the pictures as they were, and with a run in place those are no more.
     """
+    if takes_images(operation, config):
+        _keep_set(operation, sources, config)
+        return
     image, entries = sources[0].get_image(), links_inputs(operation)
     choices = kept.read(image, kept.CHOICES)
     if operation.makes_mask:
         choices[operation.id] = config.get_property(RESULT)
-    elif entries and (config.get_property(IN_PLACE) or takes_images(operation, config)):
+    elif entries and config.get_property(IN_PLACE):
         choices[operation.id] = {}
     elif entries:
         words = {entry.role: config.get_property(entry.role) for entry in entries}

@@ -15,6 +15,8 @@ from .ipc.catalog import Input
 from .ipc.errors import LimnerError
 from .ipc.planes import Plane
 
+SEPARATOR = ";"
+"""Stands between the links of two pictures."""
 _PIXEL = struct.Struct("<4f")
 _COLOUR = r"#[0-9a-f]{6}|color\(srgb(?: +-?\d*\.?\d+){3} *\)"
 _LINK = re.compile(rf"({_COLOUR})(?:>({_COLOUR}))?", re.ASCII)
@@ -73,7 +75,7 @@ def read_each(text: str, count: int) -> List[List[Link]]:
     """The links of each of so many pictures. Raises LimnerError bad-parameter."""
     if not text.strip():
         return [[] for _ in range(count)]
-    parts = text.split(";")
+    parts = text.split(SEPARATOR)
     if len(parts) != count:
         raise LimnerError(
             "bad-parameter",
@@ -83,10 +85,19 @@ def read_each(text: str, count: int) -> List[List[Link]]:
     return [read(part) for part in parts]
 
 
+def part(text: str, number: int) -> str:
+    """What a text says of the picture of that number; nothing where it says nothing of any."""
+    return text.split(SEPARATOR)[number].strip() if text.strip() else ""
+
+
 def write_each(links: Sequence[Sequence[Link]]) -> str:
     """The links of pictures as text; nothing where the operation chooses all."""
-    words = [write(each) for each in links]
-    return "; ".join(words) if any(words) else ""
+    return join([write(each) for each in links])
+
+
+def join(parts: Sequence[str]) -> str:
+    """The links of pictures, each as text, as one text; nothing where nothing is said of any."""
+    return f"{SEPARATOR} ".join(parts) if any(parts) else ""
 
 
 def planes(entry: Input, text: str, count: int) -> List[Plane]:

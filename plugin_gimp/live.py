@@ -129,8 +129,7 @@ class Live(Gtk.Box):
             self._config.set_property(self._common_role, "")
         elif setting.name == bindings.PICTURES:
             self._begin()
-            for role in (self._common_role, self._role):
-                self._config.set_property(role, "")
+            bindings.suggest_links(self._operation, self._sources, self._config)
         self._ask_soon(GLib.PRIORITY_DEFAULT)
 
     def _ask_soon(self, priority: int) -> None:
