@@ -18,7 +18,8 @@ from .ipc.planes import Plane
 SEPARATOR = ";"
 """Stands between the links of two pictures."""
 _PIXEL = struct.Struct("<4f")
-_COLOUR = r"#[0-9a-f]{6}|color\(srgb(?: +-?\d*\.?\d+){3} *\)"
+_NUMBER = r"-?\d*\.?\d+(?:e[+-]?\d+)?"
+_COLOUR = rf"#[0-9a-f]{{6}}|color\(srgb(?: +{_NUMBER}){{3}} *\)"
 _LINK = re.compile(rf"({_COLOUR})(?:>({_COLOUR}))?", re.ASCII)
 _HALF_STEP = 0.5 / 65535
 
@@ -43,10 +44,15 @@ def rgb_of(colour: str) -> Tuple[float, ...]:
 
 
 def colour_of(rgb: Sequence[float]) -> str:
-    """A colour as text: a hex code where that says it exactly."""
+    """A colour as text: a hex code where that says it as finely as 16 bits can."""
     code = _code(rgb)
-    exact = all(abs(own - part) < _HALF_STEP for own, part in zip(rgb, rgb_of(code)))
-    return code if exact else "color(srgb {:.6f} {:.6f} {:.6f})".format(*rgb)
+    is_fine = all(abs(own - part) < _HALF_STEP for own, part in zip(rgb, rgb_of(code)))
+    return code if is_fine else _exact(rgb)
+
+
+def _exact(rgb: Sequence[float]) -> str:
+    """A colour of 32-bit floats as text that says each bit."""
+    return "color(srgb {:.9g} {:.9g} {:.9g})".format(*rgb)
 
 
 def shown(colour: str) -> str:
@@ -126,6 +132,12 @@ def plane(role: str, links: Sequence[Link]) -> Plane:
     above = [_rgba(link.source, 1.0) for link in links]
     below = [_rgba(link.target or link.source, 1.0 if link.target else 0.0) for link in links]
     return Plane(role, "Links", len(links), 2, 4, "f32", b"".join(above + below))
+
+
+def sources(plane: Plane) -> List[str]:
+    """The main colours of swatches that the engine gave (2 rows of RGBA), exactly, as texts."""
+    above = memoryview(plane.data).cast("B")[: plane.width * _PIXEL.size]
+    return [_exact(pixel[:3]) for pixel in _PIXEL.iter_unpack(above)]
 
 
 def _rgba(colour: str, alpha: float) -> bytes:

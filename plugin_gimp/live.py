@@ -11,7 +11,7 @@ from .ipc.catalog import Operation
 from .ipc.errors import LimnerError
 from .ipc.planes import Plane
 from .links import Link
-from .looks import COMMON, NO_SWATCHES, Answers, Links, Looks, Question
+from .looks import COMMON, NOTHING, Answers, Known, Links, Looks, Question
 from .palette import PaletteStrip, Swatch
 from .preview import Preview
 from .procedures import PREVIEW
@@ -201,14 +201,14 @@ class Live(Gtk.Box):
         say = self._preview.say if self._preview.is_empty else self._words.set_text
         say(str(error))
 
-    def _known(self, asked: Links, metadata: Mapping[int, Mapping[str, Any]]) -> None:
+    def _known(self, asked: Links, known: Mapping[int, Known]) -> None:
         """The engine knows what each colour becomes; for links that are no more, that is old."""
         for number in self._palettes:
             wanted = self._links(number)
             if asked.get(number) == wanted:
-                said = metadata.get(number, NO_SWATCHES)
-                given = wanted or [Link(code) for code in said["source"]]
-                rows = zip(given, said["target"], said["share"])
+                said = known.get(number, NOTHING)
+                given = wanted or [Link(source) for source in said.source]
+                rows = zip(given, said.was, said.becomes, said.share)
                 self._swatches[number] = [Swatch(*row) for row in rows]
         self._show_swatches()
         if not self._swatches[self._shown]:
@@ -219,11 +219,8 @@ class Live(Gtk.Box):
         given, known = self._links(self._shown), self._swatches[self._shown]
         now = given or [Link(swatch.link.source) for swatch in known]
         if len(known) != len(now):
-            known = [Swatch(link, link.target or link.source, None) for link in now]
-        swatches = [
-            swatch if swatch.link == link else Swatch(link, link.target or swatch.becomes, share)
-            for link, swatch, share in ((new, old, old.share) for new, old in zip(now, known))
-        ]
+            known = [Swatch.of(link) for link in now]
+        swatches = [swatch.linked(link) for swatch, link in zip(known, now)]
         self._swatches[self._shown] = swatches
         self._strip.show_swatches(swatches)
         self._reset.set_sensitive(bool(given))

@@ -105,8 +105,9 @@ def changed(gui, find, image, planes):
 
     Returns both swatches, each as what is above and what is below.
     """
-    source = palettes(planes)[0]["source"]
-    shared = common_links([(source[0], PURPLE), *((code, None) for code in source[1:])])
+    found, _ = palettes(planes)
+    source, exact = found["source"], found["exact"]
+    shared = common_links([(exact[0], PURPLE), *((rgb, None) for rgb in exact[1:])])
     common, (first, *_) = palettes([*planes, shared])
     window = dialog_of(gui, image)
     choose_colour(gui, find(source[0], source[0]), PURPLE)

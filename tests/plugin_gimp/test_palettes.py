@@ -28,8 +28,12 @@ HTML_NOTATION = 365, 335
 BLUE = "#2060a0"
 
 
+def photograph_pixels():
+    return cv2.cvtColor(drawings.photograph(WIDTH, HEIGHT), cv2.COLOR_RGB2RGBA)
+
+
 def photograph():
-    return layer("Photograph", cv2.cvtColor(drawings.photograph(WIDTH, HEIGHT), cv2.COLOR_RGB2RGBA))
+    return layer("Photograph", photograph_pixels())
 
 
 def given(gui, picture):
@@ -38,8 +42,14 @@ def given(gui, picture):
     return image, plane("image", picture, icc=gui("effective_icc", image=image))
 
 
+def known(found):
+    """What swatches say: main colours as codes and, `exact`, as RGB, and what each becomes."""
+    rows = np.frombuffer(found.data, np.float32).reshape(2, -1, 4)
+    return {**found.attributes["metadata"], "exact": [tuple(rgb) for rgb in rows[0, :, :3]]}
+
+
 def swatches(*planes):
-    """What the engine says of the palette: main colours, and what they become."""
+    """What the engine says of the palette."""
     (found,), _ = run_operation(
         ID,
         {},
@@ -50,7 +60,7 @@ def swatches(*planes):
         cancelled=threading.Event(),
         outputs=["swatches"],
     )
-    return found.attributes["metadata"]
+    return known(found)
 
 
 def links(pairs):
@@ -104,7 +114,7 @@ def test_what_the_artist_links_is_what_the_engine_makes(gui, find, screenshot):
     picture = photograph()
     image, sent = given(gui, picture)
     first = swatches(sent)
-    source, target = first["source"], first["target"]
+    source, target, exact = first["source"], first["target"], first["exact"]
     gui.begin("call", image=image, mode="INTERACTIVE", **RUN)
     gui.window(TITLE)
     for pair in zip(source, target, strict=True):
@@ -113,9 +123,9 @@ def test_what_the_artist_links_is_what_the_engine_makes(gui, find, screenshot):
 
     keep(gui, find(source[0], target[0]))
     find(source[0], source[0])
-    wanted = [(source[0], source[0]), (source[1], BLUE), *((code, None) for code in source[2:])]
+    wanted = [(exact[0], exact[0]), (exact[1], BLUE), *((rgb, None) for rgb in exact[2:])]
     becomes = swatches(sent, links(wanted))["target"]
-    held = swatches(sent, links([wanted[0], *((code, None) for code in source[1:])]))["target"]
+    held = swatches(sent, links([wanted[0], *((rgb, None) for rgb in exact[1:])]))["target"]
     choose_colour(gui, find(source[1], held[1]), BLUE)
     find(source[1], becomes[1])
     screenshot("palette-changed")
@@ -143,12 +153,30 @@ def test_what_the_artist_links_is_what_the_engine_makes(gui, find, screenshot):
     assert gui.end()[0] == "cancel"
 
 
+def test_main_colours_of_deep_images_are_as_fine_as_the_engine_knows_them(gui, find):
+    rgba = (photograph_pixels() / np.float32(255)) ** np.float32(1.1)
+    picture = layer("Photograph", rgba.astype(np.float32))
+    deep = {"precision": "FLOAT_NON_LINEAR", "encoding": "R'G'B'A float"}
+    image, _ = opened(gui, canvas=(WIDTH, HEIGHT), layers=[picture], **deep)
+    sent = plane("image", picture, depth="f32", icc=gui("effective_icc", image=image))
+    first = swatches(sent)
+    gui.begin("call", image=image, mode="INTERACTIVE", **RUN)
+    window = gui.window(TITLE)
+    keep(gui, find(first["source"][1], first["target"][1]))
+    find(first["source"][1], first["source"][1])
+    gui.type("windowactivate", "--sync", window, "key", "alt+o")
+    assert gui.end() == ("success", "")
+    held = links([(rgb, rgb if n == 1 else None) for n, rgb in enumerate(first["exact"])])
+    (result,) = expected(ID, [sent, held], (WIDTH, HEIGHT))
+    assert gui("look", image=image)["layers"][0]["data"] == bytes(result.data)
+
+
 def test_a_colour_is_dragged_onto_another_and_all_is_reset(gui, find, screenshot):
     image, sent = given(gui, photograph())
     first = swatches(sent)
     source, target = first["source"], first["target"]
-    wanted = [(code, None) for code in source]
-    wanted[1] = source[1], target[0]
+    wanted = [(rgb, None) for rgb in first["exact"]]
+    wanted[1] = wanted[1][0], target[0]
     becomes = swatches(sent, links(wanted))["target"]
     gui.begin("call", image=image, mode="INTERACTIVE", **RUN)
     window = gui.window(TITLE)
@@ -176,7 +204,7 @@ def test_a_palette_is_saved_and_cancel_leaves_nothing_else(gui, find, engine, sc
     window = gui.window(TITLE)
     keep(gui, find(first["source"][0], first["target"][0]))
     find(first["source"][0], first["source"][0])
-    held = [(code, code if n == 0 else None) for n, code in enumerate(first["source"])]
+    held = [(rgb, rgb if n == 0 else None) for n, rgb in enumerate(first["exact"])]
     first = swatches(sent, links(held))
     find(first["source"][1], first["target"][1])
     gui.type("windowactivate", "--sync", window, "key", "alt+v", "sleep", 1)

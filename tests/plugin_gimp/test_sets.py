@@ -12,7 +12,7 @@ from tests import drawings
 from tests.plugin_gimp.images import expected, layer, plane, same
 from tests.plugin_gimp.rig import wait_until
 from tests.plugin_gimp.test_endings import fails
-from tests.plugin_gimp.test_palettes import choose_colour, find, keep, links
+from tests.plugin_gimp.test_palettes import choose_colour, find, keep, known, links
 from tests.plugin_gimp.test_screen import (
     CANCEL,
     agree,
@@ -254,7 +254,7 @@ def palettes(planes):
         cancelled=threading.Event(),
         outputs=["common", "swatches"],
     )
-    common, *each = (plane.attributes["metadata"] for plane in found)
+    common, *each = map(known, found)
     return common, each
 
 
@@ -299,7 +299,8 @@ def test_the_dialog_shows_and_changes_the_palettes_of_a_set(gui, find, screensho
         find(code, code)
     screenshot("set-palette")
 
-    shared = [(codes[0], "#a040c0"), *((code, None) for code in codes[1:])]
+    exact = common["exact"]
+    shared = [(exact[0], "#a040c0"), *((rgb, None) for rgb in exact[1:])]
     becomes = palettes([*planes, common_links(shared)])[0]["target"]
     choose_colour(gui, find(codes[0], codes[0]), "#a040c0")
     find(codes[0], becomes[0])
@@ -320,7 +321,8 @@ def test_the_dialog_shows_and_changes_the_palettes_of_a_set(gui, find, screensho
     wait_until(lambda: gui("count", image=image) == 7)
     nothing = np.zeros((2, 1, 4), np.float32)
     free = replace(links([("#000000", None)]), width=1, data=nothing.tobytes())
-    held = links([(source[0], source[0]), *((code, None) for code in source[1:])])
+    exact = evening["exact"]
+    held = links([(exact[0], exact[0]), *((rgb, None) for rgb in exact[1:])])
     results = expected("recolor", [*planes, common_links(shared), held, free, free], CANVAS)
     seen = flat(gui("look", image=image))
     for name, result in zip(NAMES, results, strict=True):
