@@ -39,7 +39,8 @@ def section(operation: Operation) -> str:
     lines += ["", "| parameter | default | values | |", "|---|---|---|---|"]
     for parameter in operation.parameters:
         flag = f"`--{parameter.name}`"
-        lines.append(f"| {flag} | {_shown(parameter)} | {parameter.allowed()} | {parameter.help} |")
+        words = parameter.help + _overruled(parameter)
+        lines.append(f"| {flag} | {_shown(parameter)} | {parameter.allowed()} | {words} |")
     lines += ["", "| output | kind | |", "|---|---|---|"]
     for output in operation.outputs:
         exact = " Never dithered." if output.exact else ""
@@ -52,6 +53,12 @@ def _required(operation: Operation) -> str:
     needed = [f"--{given.role} FILE" for given in operation.inputs[1:] if given.required]
     several = "…" if operation.takes_set else ""
     return " ".join([operation.primary.role.upper() + several, *needed])
+
+
+def _overruled(parameter: Parameter) -> str:
+    """Beside which inputs it has no effect."""
+    roles = " or ".join(f"`--{role}`" for role in parameter.overruled_by)
+    return f" No effect beside {roles}." if roles else ""
 
 
 def _shown(parameter: Parameter) -> str:

@@ -7,7 +7,7 @@ options and docs/operations.md. An operation is an entry here and a module in en
 import hashlib
 import json
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Dict, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Collection, Dict, Mapping, Optional, Sequence, Tuple, Union
 
 from .errors import LimnerError
 
@@ -44,7 +44,11 @@ class Input:
 
 @dataclass(frozen=True)
 class Parameter:
-    """A setting. kind: bool, int, float or choice; minimum and maximum are inclusive."""
+    """A setting.
+
+    kind: bool, int, float or choice; minimum and maximum are inclusive. overruled_by: roles of
+    inputs that decide in its place; beside any of them it has no effect.
+    """
 
     name: str
     kind: str
@@ -55,6 +59,7 @@ class Parameter:
     maximum: Optional[float] = None
     choices: Tuple[str, ...] = ()
     unit: str = ""
+    overruled_by: Tuple[str, ...] = ()
 
     def check(self, value: Any) -> Value:
         """`value` as this parameter's type. Raises LimnerError bad-parameter."""
@@ -173,6 +178,25 @@ class Operation:
             "Its inputs are: " + ", ".join(i.role for i in self.inputs) + ".",
         )
 
+    def overruled(self, roles: Collection[str]) -> Dict[str, str]:
+        """Parameters that have no effect beside inputs of these roles, and why, in a sentence."""
+        return {
+            parameter.name: f"It has no effect as long as {self._given(role)}."
+            for parameter in self.parameters
+            for role in parameter.overruled_by
+            if role in roles
+        }
+
+    def _given(self, role: str) -> str:
+        """What the artist did for an input of that role to be there, in words."""
+        entry = self.input(role)
+        if entry == self.common_links:
+            return "colours of the palette in common are changed or locked"
+        return {
+            "links": "colours of the palette are changed or locked",
+            "mask": "there is a selection or a mask",
+        }.get(entry.kind, f"there is a {entry.kind.replace('-', ' ')}")
+
     def check_params(self, params: Mapping[str, Any]) -> Dict[str, Value]:
         """All parameters, checked, with defaults filled in.
 
@@ -262,6 +286,7 @@ _COLORS = Parameter(
     "How many main colours are moved; 0 finds the number from the picture.",
     minimum=0,
     maximum=7,
+    overruled_by=("links",),
 )
 
 _SWATCHES = Output("swatches", "palette", "Palette", "Main colours, and what each becomes.")
@@ -429,6 +454,7 @@ CATALOG: Tuple[Operation, ...] = (
                 "Harmony",
                 "Purer colours of the same name, or hues that fit one of the classical templates.",
                 choices=("names", "template"),
+                overruled_by=("palette",),
             ),
             _STRENGTH,
             Parameter(
@@ -440,6 +466,7 @@ CATALOG: Tuple[Operation, ...] = (
                 minimum=0,
                 maximum=180,
                 unit="°",
+                overruled_by=("palette",),
             ),
             _COLORS,
             Parameter(
@@ -515,6 +542,7 @@ CATALOG: Tuple[Operation, ...] = (
                 "Subject to subject and background to background where both pictures have a clear "
                 "subject and no mask is given, or all at once.",
                 choices=("auto", "none"),
+                overruled_by=("mask", "reference-mask"),
             ),
         ),
         (
@@ -550,6 +578,7 @@ CATALOG: Tuple[Operation, ...] = (
                 "How many colours the palette in common has; 0 finds the number from the set.",
                 minimum=0,
                 maximum=7,
+                overruled_by=("palette", "common-links"),
             ),
             Parameter(
                 "keep-names",

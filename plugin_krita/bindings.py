@@ -150,6 +150,15 @@ class DocumentState:
         except LimnerError:
             return self.operation.check_params({})
 
+    def overruled(self) -> Dict[str, str]:
+        """Parameters that have no effect with the inputs of the next run, and why."""
+        asked = {role for p in self.operation.parameters for role in p.overruled_by}
+        given = {self._links_role(key) for key in self._linked()} if asked else set()
+        for entry in self.operation.inputs:
+            if entry.role in asked and entry.kind != "links" and self._keys(entry):
+                given.add(entry.role)
+        return self.operation.overruled(given)
+
     def set_value(self, name: str, value: catalog.Value) -> None:
         """Sets a parameter."""
         self.params.setdefault(self.operation.id, {})[name] = value
@@ -228,12 +237,13 @@ class DocumentState:
 
     def links(self) -> List[Pixels]:
         """Swatches as inputs, where the artist changed any."""
-        of_set, of_picture = self.operation.common_links, self.operation.links
         strips = self._strips()
-        return [
-            strips[key].pixels(of_set.role if key == COMMON else of_picture.role)
-            for key in self._linked()
-        ]
+        return [strips[key].pixels(self._links_role(key)) for key in self._linked()]
+
+    def _links_role(self, key: str) -> str:
+        """The role of a picture's swatches as an input, or of COMMON."""
+        entry = self.operation.common_links if key == COMMON else self.operation.links
+        return entry.role
 
     def sent(self) -> Dict[str, Dict[int, Swatch]]:
         """What `links` has of the artist's choice, by layer, or COMMON."""

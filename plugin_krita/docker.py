@@ -146,7 +146,9 @@ class LimnerDocker(DockWidget):
 
     def _look(self) -> None:
         if self.isVisible() and self._has_document():
-            self._inputs.show_state(self._session.state(self._document))
+            state = self._session.state(self._document)
+            self._inputs.show_state(state)
+            self._parameters.show_overruled(state.overruled())
             self._show_variants()
             self._show_palette()
 
@@ -242,6 +244,7 @@ class LimnerDocker(DockWidget):
         if state is not None:
             self._inputs.show_state(state)
             self._parameters.show_values(state.values())
+            self._parameters.show_overruled(state.overruled())
             self._mask_place.show_place(state.mask_place)
 
     def _fill_forms(self, operation: catalog.Operation) -> None:

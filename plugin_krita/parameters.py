@@ -1,7 +1,7 @@
 """Widgets for an operation's parameters, made from the catalogue."""
 
 import secrets
-from typing import Callable, Dict
+from typing import Callable, Dict, List
 
 from krita import Krita
 
@@ -36,17 +36,19 @@ class ParameterForm(QWidget):
         form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         self.widgets: Dict[str, QWidget] = {}
+        self._rows: Dict[str, List[QWidget]] = {}
         for parameter in operation.parameters:
             widget = self._widget(parameter)
-            widget.setToolTip(parameter.help)
             widget.setObjectName(f"limner_parameter_{parameter.name}")
             self.widgets[parameter.name] = widget
             row = _with_dice(widget) if parameter.name == SEED else widget
+            self._rows[parameter.name] = [row]
             if parameter.kind == "bool":
                 form.addRow(widget)
             else:
                 form.addRow(parameter.title, row)
-                form.labelForField(row).setToolTip(parameter.help)
+                self._rows[parameter.name].append(form.labelForField(row))
+        self.show_overruled({})
 
     def show_values(self, values: Dict[str, Value]) -> None:
         """Shows the values without reporting them as changes."""
@@ -61,6 +63,14 @@ class ParameterForm(QWidget):
                 # Setting the same value anew would disturb whoever is typing.
                 widget.setValue(value)
             widget.blockSignals(False)
+
+    def show_overruled(self, reasons: Dict[str, str]) -> None:
+        """Has parameters be out of reach that have no effect. reasons: why, by name."""
+        for parameter in self._operation.parameters:
+            reason = reasons.get(parameter.name, "")
+            for widget in self._rows[parameter.name]:
+                widget.setEnabled(not reason)
+                widget.setToolTip(f"{parameter.help}\n{reason}".strip())
 
     def _widget(self, parameter: Parameter) -> QWidget:
         def report(value: Value) -> None:

@@ -23,6 +23,8 @@ def test_entries_hold_together(operation):
     names += [output.role for output in operation.outputs[1:]]
     assert len(names) == len(set(names)), "each of these is an option on the command line"
     assert all(p.minimum < p.maximum for p in operation.parameters if p.kind in ("int", "float"))
+    optional = {entry.role for entry in operation.inputs if not entry.required}
+    assert all(optional.issuperset(p.overruled_by) for p in operation.parameters)
 
 
 @every_operation
@@ -46,6 +48,22 @@ def test_defaults_fill_in_what_is_not_given():
         "layers": "one",
         "show-gaps": False,
     }
+
+
+def test_what_overrules_a_parameter_is_said():
+    harmonize, recolor = map(catalog.operation, ("harmonize-palette", "recolor"))
+    transfer = catalog.operation("transfer")
+
+    assert harmonize.overruled([]) == recolor.overruled(["image", "links", "mask"]) == {}
+    assert harmonize.overruled(["image", "links"]) == {
+        "colors": "It has no effect as long as colours of the palette are changed or locked."
+    }
+    because = "It has no effect as long as there is a palette."
+    assert harmonize.overruled(["palette"]) == {"method": because, "turn": because}
+    assert "in common are changed or locked" in recolor.overruled(["common-links"])["colors"]
+    assert recolor.overruled(["palette"]) == {"colors": because}
+    assert "there is a selection or a mask" in transfer.overruled({"mask"})["subjects"]
+    assert "there is a reference mask" in transfer.overruled({"reference-mask"})["subjects"]
 
 
 def test_a_mask_of_the_reference_is_a_mask_but_not_of_the_document():

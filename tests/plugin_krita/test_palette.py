@@ -205,6 +205,25 @@ def test_keys_and_menu_do_all_that_the_mouse_does(krita: Krita) -> None:
     assert krita.swatches()[1] == automatic
 
 
+def test_settings_that_the_palette_overrules_are_out_of_reach(krita: Krita) -> None:
+    open_picture(krita)
+    krita.run()
+    method, colours = "limner_parameter_method", "limner_parameter_colors"
+    assert krita.is_enabled(method) and krita.is_enabled(colours)
+
+    krita.swatch_menu(0, "Lock")
+    assert krita.is_enabled(method) and not krita.is_enabled(colours)
+    krita.swatch_menu(0, "Unlock")
+    krita.choose("limner_input_palette", krita.palettes()[0])
+    assert krita.is_enabled(colours) and not krita.is_enabled(method)
+    krita.choose("limner_operation", "Transfer colours")
+    assert krita.is_enabled("limner_parameter_subjects")
+    krita.select(0, 0, SIZE, SIZE // 2)
+    krita.wait_until(lambda: not krita.is_enabled("limner_parameter_subjects"), 20)
+    krita.choose("limner_input_mask", "None")
+    assert krita.is_enabled("limner_parameter_subjects")
+
+
 def test_edits_are_saved_with_the_document(krita: Krita) -> None:
     open_picture(krita)
     krita.run()

@@ -404,6 +404,35 @@ def test_a_colour_of_a_picture_takes_one_in_common_and_follows_it(
     assert same(results(krita), from_engine(*SET, common=common, links=links))
 
 
+def test_a_setting_without_effect_is_out_of_reach_and_says_why(krita: Krita, shots: Path) -> None:
+    open_set(krita)
+    krita.run()
+    setting = "limner_parameter_colors"
+    words = krita.tip(setting)
+
+    # A picture's own palette leaves the number of colours in common open.
+    krita.swatch_menu(0, "Lock")
+    assert krita.is_enabled(setting)
+
+    krita.swatch_menu(0, "Lock", "limner_common")
+    assert not krita.is_enabled(setting)
+    assert krita.tip(setting) == (
+        f"{words}\nIt has no effect as long as colours of the palette in common are changed or "
+        "locked."
+    )
+    looks(krita, shots, "recolor set overruled")
+    krita.swatch_menu(0, "Unlock", "limner_common")
+    assert krita.is_enabled(setting)
+    assert krita.tip(setting) == words
+
+    name = next(name for name in krita.palettes() if len(krita.palette(name)) <= 32)
+    krita.choose("limner_input_palette", name)
+    assert not krita.is_enabled(setting)
+    assert "as long as there is a palette" in krita.tip(setting)
+    krita.choose("limner_input_palette", "None")
+    assert krita.is_enabled(setting)
+
+
 def test_another_palette_begins_afresh(krita: Krita) -> None:
     open_set(krita)
     krita.run()

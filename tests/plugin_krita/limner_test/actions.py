@@ -599,6 +599,16 @@ def remove(path):
     _layer(path).remove()
 
 
+def is_enabled(name):
+    """Whether a widget of the docker can be used."""
+    return _widget(name).isEnabled()
+
+
+def tip(name):
+    """A widget's tool tip."""
+    return _widget(name).toolTip()
+
+
 def set_value(name, value):
     """Sets a spin box."""
     _widget(name).setValue(value)
