@@ -51,6 +51,11 @@ def mask_inputs(operation: Operation) -> List[Input]:
     return [entry for entry in operation.inputs if entry.kind == "mask"]
 
 
+def shows_preview(operation: Operation) -> bool:
+    """Whether its dialog has a preview: it changes colours alone, which takes a moment."""
+    return any(output.kind in ("palette", "cube") for output in operation.outputs)
+
+
 def own_arguments(operation: Operation) -> List[str]:
     """Names of the arguments that come from GIMP instead of the catalogue."""
     if operation.makes_mask:
@@ -131,6 +136,23 @@ def _keep_set(
                 words = config.get_property(entry.role)
                 own[entry.role] = links.part(words, number) if entry.repeatable else words
             kept.write(image, kept.SETS, {**kept.read(image, kept.SETS), operation.id: own})
+
+
+def without_effect(
+    operation: Operation, image: Gimp.Image, config: Gimp.ProcedureConfig
+) -> Dict[str, str]:
+    """Arguments that have no effect with the inputs as they are chosen, and why, in a sentence.
+
+    image: in which a selection counts as a mask.
+    """
+    given = {entry.role for entry in operation.inputs[1:] if config.get_property(entry.role)}
+    if takes_images(operation, config):
+        why = {IN_PLACE: "Open images get a layer on top each."}
+    else:
+        why = {}
+        if not Gimp.Selection.is_empty(image):
+            given |= {entry.role for entry in mask_inputs(operation)}
+    return {**operation.overruled(given), **why}
 
 
 def keep_choices(
@@ -260,6 +282,8 @@ def read_input(
     given = config.get_property(entry.role)
     if entry.kind == "links":
         return links.planes(entry, given, len(sources))
+    if entry.kind == "mask" and not given and isinstance(sources[0], Gimp.Image):
+        return _read_selections(entry, sources)
     if entry.kind == "mask":
         plane = _read_mask(operation, entry, sources, given, bare)
     else:
@@ -303,6 +327,14 @@ def _read_other(entry: Input, given: Any) -> Plane:
     return shape or pixels.read(given, entry.role)
 
 
+def _read_selections(entry: Input, images: Sequence[Gimp.Image]) -> List[Plane]:
+    """What is selected in each image, where anything is in any."""
+    found = [pixels.read_selection(image, entry.role) for image in images]
+    if not any(found):
+        return []
+    return [one or pixels.whole(image, entry.role) for one, image in zip(found, images)]
+
+
 def _read_mask(
     operation: Operation,
     entry: Input,
@@ -313,13 +345,11 @@ def _read_mask(
     """The layer chosen, else the selection, else the shape of a pasted thing's own layer.
 
     A layer that covers everything counts by its brightness; a selection that the operation made
-    itself does not count, and none of several images. Raises LimnerError missing-input.
+    itself does not count. Raises LimnerError missing-input.
     """
     primary = sources[0]
     if chosen and chosen not in sources:
         return pixels.read_shape(chosen, entry.role) or pixels.read(chosen, entry.role)
-    if isinstance(primary, Gimp.Image):
-        return None
     plane = pixels.read_selection(primary.get_image(), entry.role)
     if plane and not chosen and not kept.is_made(primary.get_image(), operation.id, plane):
         if bare or not operation.works_on_composite:

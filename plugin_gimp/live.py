@@ -1,6 +1,5 @@
 """The part of a dialog that shows what the operation would do, and lets the artist change it."""
 
-import math
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
@@ -13,7 +12,7 @@ from .ipc.planes import Plane
 from .links import Link
 from .looks import COMMON, NOTHING, Answers, Known, Links, Looks, Question
 from .palette import PaletteStrip, Swatch
-from .preview import Preview
+from .preview import Preview, grid
 from .procedures import PREVIEW
 
 SPACING = 6
@@ -27,7 +26,7 @@ SIDE = 256
 
 
 class Live(Gtk.Box):
-    """Preview and palettes of the layers that are worked on. `close` it with the dialog."""
+    """Preview and palettes, if any, of what is worked on. `close` it with the dialog."""
 
     def __init__(
         self,
@@ -37,8 +36,8 @@ class Live(Gtk.Box):
     ) -> None:
         super().__init__(orientation=Gtk.Orientation.VERTICAL, spacing=SPACING)
         self._operation, self._layers, self._config = operation, sources, config
-        self._role, common = operation.links.role, operation.common_links
-        self._common_role = common.role if common else ""
+        own, common = operation.links, operation.common_links
+        self._role, self._common_role = own.role if own else "", common.role if common else ""
         self._read: Dict[str, Tuple[Any, List[Plane]]] = {}
         self._waiting, self._changes = 0, False
         image = sources[0].get_image()
@@ -64,7 +63,8 @@ class Live(Gtk.Box):
             Answers(self._wait, self._after, self._preview.show_before, self._known, self._fail),
         )
         self._watch = config.connect("notify", self._changed)
-        self._show_swatches()
+        if self._palettes:
+            self._show_swatches()
         self._ask_soon(GLib.PRIORITY_LOW)
 
     def close(self) -> None:
@@ -89,7 +89,8 @@ class Live(Gtk.Box):
         heading.pack_start(title, True, True, 0)
         if self._common_role:
             heading.pack_start(self._chooser, False, False, 0)
-        for widget in (shown, self._preview, heading, self._strip, buttons, self._words):
+        palettes = (heading, self._strip, buttons) if self._palettes else ()
+        for widget in (shown, self._preview, *palettes, self._words):
             self.pack_start(widget, False, False, 0)
             if widget is not self._preview:
                 widget.show_all()
@@ -100,11 +101,13 @@ class Live(Gtk.Box):
         operation, config = self._operation, self._config
         self._sources = bindings.pictures(operation, self._layers, config)
         common = [COMMON] if self._common_role else []
-        self._palettes = [*common, *range(len(self._sources))]
+        self._palettes = [*common, *range(len(self._sources))] if self._role else []
         self._swatches: Dict[int, List[Swatch]] = {number: [] for number in self._palettes}
-        self._shown = self._palettes[0]
+        self._shown = next(iter(self._palettes), COMMON)
         if common:
-            self._preview.set_canvas(_sheet(len(self._sources)))
+            count = len(self._sources)
+            columns, rows = grid(count)
+            self._preview.set_canvas((SIDE * columns, SIDE * rows), count)
         self._chooser.handler_block(self._chosen)
         self._chooser.remove_all()
         for number in self._palettes:
@@ -118,7 +121,13 @@ class Live(Gtk.Box):
         self._show_swatches()
 
     def _name(self, number: int) -> str:
-        return IN_COMMON if number == COMMON else Path(self._sources[number].get_name()).stem
+        if number == COMMON:
+            return IN_COMMON
+        names = [Path(source.get_name()).stem for source in self._sources]
+        if names.count(names[number]) == 1:
+            return names[number]
+        # As in GIMP's titles.
+        return f"{names[number]}-{self._sources[number].get_id()}"
 
     def _changed(self, _: Gimp.ProcedureConfig, setting: GObject.ParamSpec) -> None:
         kinds = {entry.role: entry.kind for entry in self._operation.inputs}
@@ -148,10 +157,14 @@ class Live(Gtk.Box):
 
     def _ask(self) -> None:
         if not self._config.get_property(PREVIEW):
-            known = any(self._swatches.values())
-            self._words.set_text("" if known else "The preview shows the palette.")
+            unknown = self._palettes and not any(self._swatches.values())
+            self._words.set_text("The preview shows the palette." if unknown else "")
             return
         params = {p.name: self._config.get_property(p.name) for p in self._operation.parameters}
+        for entry in bindings.layer_inputs(self._operation):
+            if entry.required and not self._config.get_property(entry.role):
+                self._preview.say(f"Choose a layer as '{entry.role}': {entry.help}")
+                return
         try:
             with pixels.in_turns(_let_gtk_work):
                 planes = self._planes()
@@ -203,6 +216,8 @@ class Live(Gtk.Box):
 
     def _known(self, asked: Links, known: Mapping[int, Known]) -> None:
         """The engine knows what each colour becomes; for links that are no more, that is old."""
+        if not self._palettes:
+            return
         for number in self._palettes:
             wanted = self._links(number)
             if asked.get(number) == wanted:
@@ -236,12 +251,6 @@ class Live(Gtk.Box):
         title = f"{self._name(self._shown)} ({self._operation.title})"
         name = palette.save(title, self._swatches[self._shown])
         self._words.set_text(f"Saved: '{name}' is one of GIMP's palettes now.")
-
-
-def _sheet(count: int) -> Tuple[int, int]:
-    """Width and height, in pictures, of the sheet on which the engine shows a set; see SIDE."""
-    columns = math.ceil(math.sqrt(count))
-    return SIDE * columns, SIDE * math.ceil(count / columns)
 
 
 def _let_gtk_work() -> None:

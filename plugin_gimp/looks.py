@@ -21,8 +21,8 @@ WAITING = "Looking at the picture"
 WORDS = {"queued": "Waiting until the engine is done with another picture"}
 """What is said at a stage of the engine's; WAITING at all others."""
 
-STRENGTH = "strength"
-"""The parameter by which pictures stay as they are, at 0."""
+UNCHANGED: Mapping[str, Value] = {"strength": 0.0, "white-balance": False}
+"""Values of parameters with which pictures stay as they are."""
 COMMON = -1
 """In place of a picture's number: the palette that the pictures of a set have in common."""
 
@@ -142,7 +142,8 @@ class Looks:
         """The same, but that the pictures stay as they are."""
         asked = {e.role for e in self._operation.inputs if e.kind not in ("links", "palette")}
         planes = [plane for plane in question.planes if plane.role in asked]
-        return Question({STRENGTH: 0.0}, planes, {})
+        params = {n: UNCHANGED.get(n, value) for n, value in question.params.items()}
+        return Question(params, planes, {})
 
     def _run(
         self, client: Client, question: Question, show: Callable[[Plane], None]

@@ -18,8 +18,8 @@ MENU = "<Image>/Filters/Limner"
 FLAGS = GObject.ParamFlags.READWRITE
 PREVIEW = "preview"
 """The dialog's own setting: whether the preview is shown."""
-PALETTE_LETTERS = "wbtv"
-"""Letters of what a dialog has for a palette."""
+PREVIEW_LETTERS = "wbtv"
+"""Letters of what a dialog has for the preview and palettes."""
 LINKS_HELP = (
     "Which main colours become which, and which are left to the operation: "
     "'#b04030>#2060a0, #888888>color(srgb 0.4 0.5 1.2), #b0c040'; empty leaves all to it."
@@ -62,7 +62,8 @@ def _sensitivity(operation: Operation) -> Gimp.ProcedureSensitivityMask:
 
 def _add_arguments(procedure: Gimp.Procedure, operation: Operation) -> None:
     links = bindings.links_inputs(operation)
-    label = _Labels(PALETTE_LETTERS if links else "")
+    has_preview = bindings.shows_preview(operation)
+    label = _Labels(PREVIEW_LETTERS if has_preview else "")
     for entry in bindings.layer_inputs(operation):
         name = label(entry.role.replace("-", " ").capitalize())
         procedure.add_layer_argument(entry.role, name, entry.help, True, FLAGS)
@@ -76,7 +77,7 @@ def _add_arguments(procedure: Gimp.Procedure, operation: Operation) -> None:
         name = entry.role.replace("-", " ").capitalize()
         text = LINKS_HELP + (EACH_HELP if entry.repeatable else "")
         procedure.add_string_argument(entry.role, name, text, "", FLAGS)
-    if links:
+    if has_preview:
         text = "Shows what the result will be like."
         procedure.add_boolean_aux_argument(PREVIEW, "Preview", text, True, FLAGS)
     for parameter in operation.parameters:

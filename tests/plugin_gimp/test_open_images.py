@@ -1,5 +1,7 @@
 """An operation on all open images: results, what is remembered, and images that are closed."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -48,14 +50,20 @@ def seen_of(gimp, image, size):
 def test_open_images_are_a_set_and_each_gets_a_layer_on_top(console):
     console("forget_all")
     images, planes = open_images(console)
-    console("select", image=images[1], data=bytes([255, 0]) * (110 * 140 // 2))
+    stripes = bytes([255, 0]) * (110 * 140 // 2)
+    console("select", image=images[1], data=stripes)
+    masks = [
+        plane("mask", layer("Selection", np.full(each[::-1], 255, np.uint8)))
+        for each in SIZES.values()
+    ]
+    masks[1] = replace(masks[1], data=stripes)
     before = [console("look", image=image) for image in images]
     for strength in (100.0, 40.0):
         given = {"pictures": "images", "strength": strength}
         run = {"procedure": RECOLOR, "image": images[1], "drawables": ["Over"]}
         assert console("call", arguments=given, **run) == SUCCESS
-        # What was made earlier is no part of the pictures.
-        results = expected("recolor", planes, SIZES["Evening"], strength=strength)
+        # What was made earlier is no part of the pictures; selections count for their own.
+        results = expected("recolor", [*planes, *masks], SIZES["Evening"], strength=strength)
         assert bytes(results[2].data) != planes[2].data
         for image, result in zip(images, results, strict=True):
             top = console("look", image=image)["layers"][0]

@@ -279,3 +279,20 @@ def test_links_that_make_no_sense_are_refused(console, words):
     assert status == "calling-error"
     assert "does not say which colour becomes which" in message
     assert len(console("look", image=image)["layers"]) == 1
+
+
+def test_what_a_palette_decides_cannot_be_set(gui, find, screenshot):
+    image, sent = given(gui, photograph())
+    name = gui("palette", name="Two", colours=[[200, 40, 60], [30, 90, 200]])
+    gui.begin("call", image=image, mode="INTERACTIVE", arguments={"palette": name}, **RUN)
+    window = gui.window(TITLE)
+    gui.type("windowactivate", "--sync", window, "sleep", 1)
+    # "Turn of hue" by its letter; then the palette is none again, and the turn is what it was.
+    gui.type("key", "alt+u", "sleep", 0.2, "key", "ctrl+a", "type", "180")
+    gui.type("key", "Tab", "sleep", 0.2, "mousemove", 400, 280, "sleep", 1)
+    screenshot("palette-decides")
+    gui.type("key", "alt+p", "sleep", 0.2, "key", "Home", "sleep", 0.5)
+    gui.type("windowactivate", "--sync", window, "key", "alt+o")
+    assert gui.end() == ("success", "")
+    (result,) = expected(ID, [sent], (WIDTH, HEIGHT))
+    assert same(gui("look", image=image)["layers"][0], result)
