@@ -17,7 +17,7 @@ from .bindings import (
     without_effect,
 )
 from .ipc.catalog import Input, Operation
-from .live import Live
+from .live import Live, shorten
 
 SPACING = 6
 WIDTH = 60
@@ -165,6 +165,7 @@ def _chooser(
 ) -> Gtk.ComboBoxText:
     """A list bound to the property. GIMP's own choosers do not offer None or show what is set."""
     combo = Gtk.ComboBoxText()
+    shorten(combo)
     for label, _ in options:
         combo.append_text(label)
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from gi.repository import Gimp, GLib, GObject, Gtk
+from gi.repository import Gimp, GLib, GObject, Gtk, Pango
 
 from . import bindings, links, palette, pixels
 from .ipc.catalog import Operation
@@ -20,6 +20,8 @@ WIDTH, TEXT_HEIGHT = 50, 36
 """Characters in a line of text, and pixels kept for two lines, so that nothing jumps."""
 
 
+NAME = 24
+"""Characters of a name in a list, so that the dialog does not grow with names."""
 IN_COMMON = "Palette in common"
 SIDE = 256
 """Pixels of a picture of a set in the engine's preview, at most."""
@@ -44,6 +46,7 @@ class Live(Gtk.Box):
         canvas = image.get_width(), image.get_height()
         self._preview = Preview(canvas)
         self._chooser = Gtk.ComboBoxText(tooltip_text="The picture that the palette is of.")
+        shorten(self._chooser)
         self._chosen = self._chooser.connect("changed", self._choose)
         self._begin()
         self._strip = PaletteStrip(self._link)
@@ -251,6 +254,12 @@ class Live(Gtk.Box):
         title = f"{self._name(self._shown)} ({self._operation.title})"
         name = palette.save(title, self._swatches[self._shown])
         self._words.set_text(f"Saved: '{name}' is one of GIMP's palettes now.")
+
+
+def shorten(combo: Gtk.ComboBoxText) -> None:
+    """Keeps the list narrow, however long what it has to choose from is."""
+    for cell in combo.get_cells():
+        cell.set_properties(ellipsize=Pango.EllipsizeMode.MIDDLE, max_width_chars=NAME)
 
 
 def _let_gtk_work() -> None:
