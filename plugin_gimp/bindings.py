@@ -52,7 +52,7 @@ def mask_inputs(operation: Operation) -> List[Input]:
 
 
 def shows_preview(operation: Operation) -> bool:
-    """Whether its dialog has a preview: it changes colours alone, which takes a moment."""
+    """Whether its dialog has a preview: it changes colours alone, so that a look is quick."""
     return any(output.kind in ("palette", "cube") for output in operation.outputs)
 
 

@@ -114,7 +114,8 @@ def _follow_inputs(
             dialog.set_sensitive(name, name not in why, None, None, False)
             words = why.get(name, config.find_property(name).blurb)
             dialog.get_widget(name, GObject.TYPE_NONE).set_tooltip_text(words)
-        if IN_PLACE in why:
+        # Set only where it changes: each set is another notice.
+        if IN_PLACE in why and config.get_property(IN_PLACE):
             config.set_property(IN_PLACE, False)
 
     follow()

@@ -1,5 +1,6 @@
 """A picture's palette in the dialog: seen, changed, kept, saved, and heeded by the engine."""
 
+import contextlib
 import threading
 
 import cv2
@@ -12,7 +13,7 @@ from ipc.planes import Plane
 from tests import drawings
 from tests.plugin_gimp.images import expected, layer, plane, same
 from tests.plugin_gimp.rig import wait_until
-from tests.plugin_gimp.test_screen import CORNER, U8, opened, screenshot
+from tests.plugin_gimp.test_screen import CORNER, TRIES, U8, opened, screenshot
 
 pytestmark = pytest.mark.editors
 
@@ -95,13 +96,22 @@ def find(gui, screen_folder):
 
 
 def choose_colour(gui, place, code):
-    """Opens the chooser by a click on a swatch and gives it a hex code."""
+    """Opens the chooser by a click on a swatch and gives it a hex code; a key may be lost."""
     gui.type("mousemove", *place, "click", 1)
     window = gui.window(CHOOSER)
     gui.type("windowactivate", "--sync", window)
     gui.type("mousemove", "--window", window, *HTML_NOTATION, "click", 1)
     gui.type("key", "ctrl+a", "type", code[1:])
-    gui.type("key", "Tab", "sleep", 0.3, "key", "alt+o", "mousemove", *CORNER)
+
+    def is_closed():
+        return not gui.type("search", "--onlyvisible", "--name", f"^{CHOOSER}$")
+
+    for _ in range(TRIES):
+        gui.type("key", "Tab", "sleep", 0.3, "key", "alt+o", "mousemove", *CORNER)
+        with contextlib.suppress(AssertionError):
+            wait_until(is_closed, 5)
+            return
+    raise AssertionError("the chooser does not close")
 
 
 def keep(gui, place):
