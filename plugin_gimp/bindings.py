@@ -1,6 +1,7 @@
 """What each input of an operation is taken from: layers, palettes, the selection, links."""
 
-from typing import Any, Dict, List, Optional, Sequence, Union
+import secrets
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
 
 from gi.repository import Gimp
 
@@ -50,6 +51,11 @@ def mask_inputs(operation: Operation) -> List[Input]:
     return [entry for entry in operation.inputs if entry.kind == "mask"]
 
 
+def shows_preview(operation: Operation) -> bool:
+    """Whether its dialog has a preview: it changes colours alone, so that a look is quick."""
+    return any(output.kind in ("palette", "cube") for output in operation.outputs)
+
+
 def own_arguments(operation: Operation) -> List[str]:
     """Names of the arguments that come from GIMP instead of the catalogue."""
     if operation.makes_mask:
@@ -81,28 +87,89 @@ def suggest(operation: Operation, selected: Gimp.Layer, config: Gimp.ProcedureCo
 
 
 def suggest_links(
-    operation: Operation, sources: Sequence[Gimp.Layer], config: Gimp.ProcedureConfig
+    operation: Operation, sources: Sequence[Picture], config: Gimp.ProcedureConfig
 ) -> None:
-    """Fills in the palettes as the artist changed them for these layers; others have their own."""
-    choice = kept.read(sources[0].get_image(), kept.CHOICES).get(operation.id, {})
-    known = [layer.get_tattoo() for layer in sources] if not takes_images(operation, config) else []
-    for entry in links_inputs(operation):
-        is_own = choice.get("layers") == known
-        config.set_property(entry.role, choice.get(entry.role, "") if is_own else "")
+    """Fills in the palettes as the artist changed them for these pictures.
+
+    Others have their own, and so has a set to which pictures were added or of which some are gone.
+    """
+    entries = links_inputs(operation)
+    if takes_images(operation, config):
+        words = _links_of_set(operation, sources)
+    else:
+        words = _links_of_layers(operation, sources) if entries else {}
+    for entry in entries:
+        config.set_property(entry.role, words.get(entry.role, ""))
+
+
+def _links_of_layers(operation: Operation, layers: Sequence[Gimp.Layer]) -> Mapping[str, str]:
+    choice = kept.read(layers[0].get_image(), kept.CHOICES).get(operation.id, {})
+    is_own = choice.get("layers") == [layer.get_tattoo() for layer in layers]
+    return choice if is_own else {}
+
+
+def _links_of_set(operation: Operation, images: Sequence[Gimp.Image]) -> Mapping[str, str]:
+    """As `_keep_set` kept them, in the images' present order."""
+    each = [kept.read(image, kept.SETS).get(operation.id, {}) for image in images]
+    if any((own.get("set"), own.get("size")) != (each[0].get("set"), len(images)) for own in each):
+        return {}
+    return {
+        entry.role: links.join([own.get(entry.role, "") for own in each])
+        if entry.repeatable
+        else each[0].get(entry.role, "")
+        for entry in links_inputs(operation)
+    }
+
+
+def _keep_set(
+    operation: Operation, images: Sequence[Gimp.Image], config: Gimp.ProcedureConfig
+) -> None:
+    """Keeps with each image its own palette, that in common, and which set they are of.
+
+    The set has a name of its own, as images have none that lasts until they are opened again.
+    """
+    name = secrets.token_hex(8)
+    for number, image in enumerate(images):
+        if image.is_valid():
+            own: Dict[str, Any] = {"set": name, "size": len(images)}
+            for entry in links_inputs(operation):
+                words = config.get_property(entry.role)
+                own[entry.role] = links.part(words, number) if entry.repeatable else words
+            kept.write(image, kept.SETS, {**kept.read(image, kept.SETS), operation.id: own})
+
+
+def without_effect(
+    operation: Operation, image: Gimp.Image, config: Gimp.ProcedureConfig
+) -> Dict[str, str]:
+    """Arguments that have no effect with the inputs as they are chosen, and why, in a sentence.
+
+    image: in which a selection counts as a mask.
+    """
+    given = {entry.role for entry in operation.inputs[1:] if config.get_property(entry.role)}
+    if takes_images(operation, config):
+        why = {IN_PLACE: "Open images get a layer on top each."}
+    else:
+        why = {}
+        if not Gimp.Selection.is_empty(image):
+            given |= {entry.role for entry in mask_inputs(operation)}
+    return {**operation.overruled(given), **why}
 
 
 def keep_choices(
-    operation: Operation, sources: Sequence[Gimp.Layer], config: Gimp.ProcedureConfig
+    operation: Operation, sources: Sequence[Picture], config: Gimp.ProcedureConfig
 ) -> None:
     """Keeps with the image where the artist wants the operation's mask, and the palettes.
 
     These are of the pictures as they were, and with a run in place those are no more.
     """
+    if takes_images(operation, config):
+        _keep_set(operation, sources, config)
+        return
     image, entries = sources[0].get_image(), links_inputs(operation)
     choices = kept.read(image, kept.CHOICES)
     if operation.makes_mask:
         choices[operation.id] = config.get_property(RESULT)
-    elif entries and (config.get_property(IN_PLACE) or takes_images(operation, config)):
+    elif entries and config.get_property(IN_PLACE):
         choices[operation.id] = {}
     elif entries:
         words = {entry.role: config.get_property(entry.role) for entry in entries}
@@ -215,6 +282,8 @@ def read_input(
     given = config.get_property(entry.role)
     if entry.kind == "links":
         return links.planes(entry, given, len(sources))
+    if entry.kind == "mask" and not given and isinstance(sources[0], Gimp.Image):
+        return _read_selections(entry, sources)
     if entry.kind == "mask":
         plane = _read_mask(operation, entry, sources, given, bare)
     else:
@@ -258,6 +327,14 @@ def _read_other(entry: Input, given: Any) -> Plane:
     return shape or pixels.read(given, entry.role)
 
 
+def _read_selections(entry: Input, images: Sequence[Gimp.Image]) -> List[Plane]:
+    """What is selected in each image, where anything is in any."""
+    found = [pixels.read_selection(image, entry.role) for image in images]
+    if not any(found):
+        return []
+    return [one or pixels.whole(image, entry.role) for one, image in zip(found, images)]
+
+
 def _read_mask(
     operation: Operation,
     entry: Input,
@@ -268,13 +345,11 @@ def _read_mask(
     """The layer chosen, else the selection, else the shape of a pasted thing's own layer.
 
     A layer that covers everything counts by its brightness; a selection that the operation made
-    itself does not count, and none of several images. Raises LimnerError missing-input.
+    itself does not count. Raises LimnerError missing-input.
     """
     primary = sources[0]
     if chosen and chosen not in sources:
         return pixels.read_shape(chosen, entry.role) or pixels.read(chosen, entry.role)
-    if isinstance(primary, Gimp.Image):
-        return None
     plane = pixels.read_selection(primary.get_image(), entry.role)
     if plane and not chosen and not kept.is_made(primary.get_image(), operation.id, plane):
         if bare or not operation.works_on_composite:

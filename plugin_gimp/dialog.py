@@ -7,23 +7,23 @@ from typing import Any, Iterator, List, Sequence, Tuple
 from gi.repository import Gimp, GimpUi, GObject, Gtk
 
 from .bindings import (
+    IN_PLACE,
     all_layers,
     layer_inputs,
-    links_inputs,
     mask_inputs,
     own_arguments,
     palette_inputs,
+    shows_preview,
+    without_effect,
 )
 from .ipc.catalog import Input, Operation
-from .live import Live
+from .live import Live, shorten
 
 SPACING = 6
 WIDTH = 60
 """Characters in a line of text."""
 SEED, DRAWN_SEEDS = "seed", 10_000
 """The parameter that says which of many results it is, and how many seeds are drawn from."""
-COLORS = "colors"
-"""The parameter that says how many main colours there are, where links do not say it."""
 VARIANTS = "variants"
 """The parameter that says how many results there are to choose from."""
 
@@ -38,13 +38,11 @@ def ask(
     GimpUi.init(procedure.get_name())
     dialog = GimpUi.ProcedureDialog.new(procedure, config, operation.title)
     settings = _settings(dialog, operation, sources[0].get_image(), config)
-    links = links_inputs(operation)
-    if not links:
+    _follow_inputs(dialog, operation, sources[0].get_image(), config)
+    if not shows_preview(operation):
         dialog.get_content_area().pack_start(settings, False, False, 0)
         agreed = dialog.run()
     else:
-        if any(parameter.name == COLORS for parameter in operation.parameters):
-            _follow_links(dialog, config, (operation.common_links or operation.links).role)
         columns, live = Gtk.Box(spacing=2 * SPACING), Live(operation, sources, config)
         columns.pack_start(settings, True, True, 0)
         columns.pack_start(live, False, False, 0)
@@ -100,14 +98,28 @@ def _settings(
     return box
 
 
-def _follow_links(dialog: GimpUi.ProcedureDialog, config: Gimp.ProcedureConfig, role: str) -> None:
-    """The number of colours can be changed as long as the artist has not changed any of them."""
+def _follow_inputs(
+    dialog: GimpUi.ProcedureDialog,
+    operation: Operation,
+    image: Gimp.Image,
+    config: Gimp.ProcedureConfig,
+) -> None:
+    """What has no effect cannot be changed, and says why."""
+    names = [parameter.name for parameter in operation.parameters if parameter.overruled_by]
+    names += [IN_PLACE] if operation.takes_set else []
 
     def follow(*_: GObject.ParamSpec) -> None:
-        dialog.set_sensitive(COLORS, not config.get_property(role), None, None, False)
+        why = without_effect(operation, image, config)
+        for name in names:
+            dialog.set_sensitive(name, name not in why, None, None, False)
+            words = why.get(name, config.find_property(name).blurb)
+            dialog.get_widget(name, GObject.TYPE_NONE).set_tooltip_text(words)
+        # Set only where it changes: each set is another notice.
+        if IN_PLACE in why and config.get_property(IN_PLACE):
+            config.set_property(IN_PLACE, False)
 
     follow()
-    config.connect(f"notify::{role}", follow)
+    config.connect("notify", follow)
 
 
 def _notes(operation: Operation) -> Iterator[str]:
@@ -154,6 +166,7 @@ def _chooser(
 ) -> Gtk.ComboBoxText:
     """A list bound to the property. GIMP's own choosers do not offer None or show what is set."""
     combo = Gtk.ComboBoxText()
+    shorten(combo)
     for label, _ in options:
         combo.append_text(label)
 

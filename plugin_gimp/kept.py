@@ -9,6 +9,8 @@ from .ipc.planes import Plane
 
 CHOICES = "limner-choices"
 """Of an image, by operation: where its mask goes, or the palette as it was changed for a layer."""
+SETS = "limner-sets"
+"""Of an image, by operation: in which set of open images its palette was changed, and how."""
 MADE = "limner-made"
 """Of an image's selection or a mask: which operation made it, and what the values were; of a layer:
 all that the engine says of how it was made."""

@@ -15,8 +15,11 @@ from .ipc.catalog import Input
 from .ipc.errors import LimnerError
 from .ipc.planes import Plane
 
+SEPARATOR = ";"
+"""Stands between the links of two pictures."""
 _PIXEL = struct.Struct("<4f")
-_COLOUR = r"#[0-9a-f]{6}|color\(srgb(?: +-?\d*\.?\d+){3} *\)"
+_NUMBER = r"-?\d*\.?\d+(?:e[+-]?\d+)?"
+_COLOUR = rf"#[0-9a-f]{{6}}|color\(srgb(?: +{_NUMBER}){{3}} *\)"
 _LINK = re.compile(rf"({_COLOUR})(?:>({_COLOUR}))?", re.ASCII)
 _HALF_STEP = 0.5 / 65535
 
@@ -41,10 +44,15 @@ def rgb_of(colour: str) -> Tuple[float, ...]:
 
 
 def colour_of(rgb: Sequence[float]) -> str:
-    """A colour as text: a hex code where that says it exactly."""
+    """A colour as text: a hex code where that says it as finely as 16 bits can."""
     code = _code(rgb)
-    exact = all(abs(own - part) < _HALF_STEP for own, part in zip(rgb, rgb_of(code)))
-    return code if exact else "color(srgb {:.6f} {:.6f} {:.6f})".format(*rgb)
+    is_fine = all(abs(own - part) < _HALF_STEP for own, part in zip(rgb, rgb_of(code)))
+    return code if is_fine else _exact(rgb)
+
+
+def _exact(rgb: Sequence[float]) -> str:
+    """A colour of 32-bit floats as text that says each bit."""
+    return "color(srgb {:.9g} {:.9g} {:.9g})".format(*rgb)
 
 
 def shown(colour: str) -> str:
@@ -73,7 +81,7 @@ def read_each(text: str, count: int) -> List[List[Link]]:
     """The links of each of so many pictures. Raises LimnerError bad-parameter."""
     if not text.strip():
         return [[] for _ in range(count)]
-    parts = text.split(";")
+    parts = text.split(SEPARATOR)
     if len(parts) != count:
         raise LimnerError(
             "bad-parameter",
@@ -83,10 +91,19 @@ def read_each(text: str, count: int) -> List[List[Link]]:
     return [read(part) for part in parts]
 
 
+def part(text: str, number: int) -> str:
+    """What a text says of the picture of that number; nothing where it says nothing of any."""
+    return text.split(SEPARATOR)[number].strip() if text.strip() else ""
+
+
 def write_each(links: Sequence[Sequence[Link]]) -> str:
     """The links of pictures as text; nothing where the operation chooses all."""
-    words = [write(each) for each in links]
-    return "; ".join(words) if any(words) else ""
+    return join([write(each) for each in links])
+
+
+def join(parts: Sequence[str]) -> str:
+    """The links of pictures, each as text, as one text; nothing where nothing is said of any."""
+    return f"{SEPARATOR} ".join(parts) if any(parts) else ""
 
 
 def planes(entry: Input, text: str, count: int) -> List[Plane]:
@@ -115,6 +132,12 @@ def plane(role: str, links: Sequence[Link]) -> Plane:
     above = [_rgba(link.source, 1.0) for link in links]
     below = [_rgba(link.target or link.source, 1.0 if link.target else 0.0) for link in links]
     return Plane(role, "Links", len(links), 2, 4, "f32", b"".join(above + below))
+
+
+def sources(plane: Plane) -> List[str]:
+    """The main colours of swatches that the engine gave (2 rows of RGBA), exactly, as texts."""
+    above = memoryview(plane.data).cast("B")[: plane.width * _PIXEL.size]
+    return [_exact(pixel[:3]) for pixel in _PIXEL.iter_unpack(above)]
 
 
 def _rgba(colour: str, alpha: float) -> bytes:

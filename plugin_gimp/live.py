@@ -1,19 +1,18 @@
 """The part of a dialog that shows what the operation would do, and lets the artist change it."""
 
-import math
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from gi.repository import Gimp, GLib, GObject, Gtk
+from gi.repository import Gimp, GLib, GObject, Gtk, Pango
 
 from . import bindings, links, palette, pixels
 from .ipc.catalog import Operation
 from .ipc.errors import LimnerError
 from .ipc.planes import Plane
 from .links import Link
-from .looks import COMMON, NO_SWATCHES, Answers, Links, Looks, Question
+from .looks import COMMON, NOTHING, Answers, Known, Links, Looks, Question
 from .palette import PaletteStrip, Swatch
-from .preview import Preview
+from .preview import Preview, grid
 from .procedures import PREVIEW
 
 SPACING = 6
@@ -21,13 +20,15 @@ WIDTH, TEXT_HEIGHT = 50, 36
 """Characters in a line of text, and pixels kept for two lines, so that nothing jumps."""
 
 
+NAME = 24
+"""Characters of a name in a list, so that the dialog does not grow with names."""
 IN_COMMON = "Palette in common"
 SIDE = 256
 """Pixels of a picture of a set in the engine's preview, at most."""
 
 
 class Live(Gtk.Box):
-    """Preview and palettes of the layers that are worked on. `close` it with the dialog."""
+    """Preview and palettes, if any, of what is worked on. `close` it with the dialog."""
 
     def __init__(
         self,
@@ -37,14 +38,15 @@ class Live(Gtk.Box):
     ) -> None:
         super().__init__(orientation=Gtk.Orientation.VERTICAL, spacing=SPACING)
         self._operation, self._layers, self._config = operation, sources, config
-        self._role, common = operation.links.role, operation.common_links
-        self._common_role = common.role if common else ""
+        own, common = operation.links, operation.common_links
+        self._role, self._common_role = own.role if own else "", common.role if common else ""
         self._read: Dict[str, Tuple[Any, List[Plane]]] = {}
         self._waiting, self._changes = 0, False
         image = sources[0].get_image()
         canvas = image.get_width(), image.get_height()
         self._preview = Preview(canvas)
         self._chooser = Gtk.ComboBoxText(tooltip_text="The picture that the palette is of.")
+        shorten(self._chooser)
         self._chosen = self._chooser.connect("changed", self._choose)
         self._begin()
         self._strip = PaletteStrip(self._link)
@@ -64,7 +66,8 @@ class Live(Gtk.Box):
             Answers(self._wait, self._after, self._preview.show_before, self._known, self._fail),
         )
         self._watch = config.connect("notify", self._changed)
-        self._show_swatches()
+        if self._palettes:
+            self._show_swatches()
         self._ask_soon(GLib.PRIORITY_LOW)
 
     def close(self) -> None:
@@ -89,7 +92,8 @@ class Live(Gtk.Box):
         heading.pack_start(title, True, True, 0)
         if self._common_role:
             heading.pack_start(self._chooser, False, False, 0)
-        for widget in (shown, self._preview, heading, self._strip, buttons, self._words):
+        palettes = (heading, self._strip, buttons) if self._palettes else ()
+        for widget in (shown, self._preview, *palettes, self._words):
             self.pack_start(widget, False, False, 0)
             if widget is not self._preview:
                 widget.show_all()
@@ -100,11 +104,13 @@ class Live(Gtk.Box):
         operation, config = self._operation, self._config
         self._sources = bindings.pictures(operation, self._layers, config)
         common = [COMMON] if self._common_role else []
-        self._palettes = [*common, *range(len(self._sources))]
+        self._palettes = [*common, *range(len(self._sources))] if self._role else []
         self._swatches: Dict[int, List[Swatch]] = {number: [] for number in self._palettes}
-        self._shown = self._palettes[0]
+        self._shown = next(iter(self._palettes), COMMON)
         if common:
-            self._preview.set_canvas(_sheet(len(self._sources)))
+            count = len(self._sources)
+            columns, rows = grid(count)
+            self._preview.set_canvas((SIDE * columns, SIDE * rows), count)
         self._chooser.handler_block(self._chosen)
         self._chooser.remove_all()
         for number in self._palettes:
@@ -118,7 +124,13 @@ class Live(Gtk.Box):
         self._show_swatches()
 
     def _name(self, number: int) -> str:
-        return IN_COMMON if number == COMMON else Path(self._sources[number].get_name()).stem
+        if number == COMMON:
+            return IN_COMMON
+        names = [Path(source.get_name()).stem for source in self._sources]
+        if names.count(names[number]) == 1:
+            return names[number]
+        # As in GIMP's titles.
+        return f"{names[number]}-{self._sources[number].get_id()}"
 
     def _changed(self, _: Gimp.ProcedureConfig, setting: GObject.ParamSpec) -> None:
         kinds = {entry.role: entry.kind for entry in self._operation.inputs}
@@ -129,8 +141,7 @@ class Live(Gtk.Box):
             self._config.set_property(self._common_role, "")
         elif setting.name == bindings.PICTURES:
             self._begin()
-            for role in (self._common_role, self._role):
-                self._config.set_property(role, "")
+            bindings.suggest_links(self._operation, self._sources, self._config)
         self._ask_soon(GLib.PRIORITY_DEFAULT)
 
     def _ask_soon(self, priority: int) -> None:
@@ -149,10 +160,14 @@ class Live(Gtk.Box):
 
     def _ask(self) -> None:
         if not self._config.get_property(PREVIEW):
-            known = any(self._swatches.values())
-            self._words.set_text("" if known else "The preview shows the palette.")
+            unknown = self._palettes and not any(self._swatches.values())
+            self._words.set_text("The preview shows the palette." if unknown else "")
             return
         params = {p.name: self._config.get_property(p.name) for p in self._operation.parameters}
+        for entry in bindings.layer_inputs(self._operation):
+            if entry.required and not self._config.get_property(entry.role):
+                self._preview.say(f"Choose a layer as '{entry.role}': {entry.help}")
+                return
         try:
             with pixels.in_turns(_let_gtk_work):
                 planes = self._planes()
@@ -202,14 +217,16 @@ class Live(Gtk.Box):
         say = self._preview.say if self._preview.is_empty else self._words.set_text
         say(str(error))
 
-    def _known(self, asked: Links, metadata: Mapping[int, Mapping[str, Any]]) -> None:
+    def _known(self, asked: Links, known: Mapping[int, Known]) -> None:
         """The engine knows what each colour becomes; for links that are no more, that is old."""
+        if not self._palettes:
+            return
         for number in self._palettes:
             wanted = self._links(number)
             if asked.get(number) == wanted:
-                said = metadata.get(number, NO_SWATCHES)
-                given = wanted or [Link(code) for code in said["source"]]
-                rows = zip(given, said["target"], said["share"])
+                said = known.get(number, NOTHING)
+                given = wanted or [Link(source) for source in said.source]
+                rows = zip(given, said.was, said.becomes, said.share)
                 self._swatches[number] = [Swatch(*row) for row in rows]
         self._show_swatches()
         if not self._swatches[self._shown]:
@@ -220,11 +237,8 @@ class Live(Gtk.Box):
         given, known = self._links(self._shown), self._swatches[self._shown]
         now = given or [Link(swatch.link.source) for swatch in known]
         if len(known) != len(now):
-            known = [Swatch(link, link.target or link.source, None) for link in now]
-        swatches = [
-            swatch if swatch.link == link else Swatch(link, link.target or swatch.becomes, share)
-            for link, swatch, share in ((new, old, old.share) for new, old in zip(now, known))
-        ]
+            known = [Swatch.of(link) for link in now]
+        swatches = [swatch.linked(link) for swatch, link in zip(known, now)]
         self._swatches[self._shown] = swatches
         self._strip.show_swatches(swatches)
         self._reset.set_sensitive(bool(given))
@@ -242,10 +256,10 @@ class Live(Gtk.Box):
         self._words.set_text(f"Saved: '{name}' is one of GIMP's palettes now.")
 
 
-def _sheet(count: int) -> Tuple[int, int]:
-    """Width and height, in pictures, of the sheet on which the engine shows a set; see SIDE."""
-    columns = math.ceil(math.sqrt(count))
-    return SIDE * columns, SIDE * math.ceil(count / columns)
+def shorten(combo: Gtk.ComboBoxText) -> None:
+    """Keeps the list narrow, however long what it has to choose from is."""
+    for cell in combo.get_cells():
+        cell.set_properties(ellipsize=Pango.EllipsizeMode.MIDDLE, max_width_chars=NAME)
 
 
 def _let_gtk_work() -> None:

@@ -3,7 +3,7 @@
 import gc
 import threading
 import traceback
-from typing import Any, Callable, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from gi.repository import Gimp, GLib
 
@@ -21,12 +21,35 @@ WAITING = "Looking at the picture"
 WORDS = {"queued": "Waiting until the engine is done with another picture"}
 """What is said at a stage of the engine's; WAITING at all others."""
 
-NO_SWATCHES: Mapping[str, Any] = {"source": [], "target": [], "share": []}
+UNCHANGED: Mapping[str, Value] = {"strength": 0.0, "white-balance": False}
+"""Values of parameters with which pictures stay as they are."""
 COMMON = -1
 """In place of a picture's number: the palette that the pictures of a set have in common."""
 
 Links = Mapping[int, Sequence[Link]]
 """By the picture's number, or COMMON."""
+
+
+class Known(NamedTuple):
+    """What the engine knows of a palette.
+
+    source: main colours, exactly, as text. was, becomes: hex codes of what they look like, and of
+    what each becomes. share: its part of the picture in [0, 1].
+    """
+
+    source: Sequence[str]
+    was: Sequence[str]
+    becomes: Sequence[str]
+    share: Sequence[float]
+
+    @classmethod
+    def of(cls, plane: Plane) -> "Known":
+        """What swatches say, as they come back."""
+        said = plane.attributes["metadata"]
+        return cls(links.sources(plane), said["source"], said["target"], said["share"])
+
+
+NOTHING = Known([], [], [], [])
 
 
 class Question(NamedTuple):
@@ -41,15 +64,14 @@ class Answers(NamedTuple):
     """Who is told of a look, each in the main thread.
 
     waits(words): what it waits for. after(plane), before(plane): small pictures. swatches(links,
-    metadata): what was asked for, and by the same numbers, of the links or, without any, of the
-    picture, main colours, what each becomes, and its share, in lists `source`, `target` and
-    `share`. failed(error).
+    known): what was asked for, and by the same numbers what is known of each palette.
+    failed(error).
     """
 
     waits: Callable[[str], None]
     after: Callable[[Plane], None]
     before: Callable[[Plane], None]
-    swatches: Callable[[Links, Mapping[int, Mapping[str, Any]]], None]
+    swatches: Callable[[Links, Mapping[int, Known]], None]
     failed: Callable[[LimnerError], None]
 
 
@@ -113,23 +135,20 @@ class Looks:
             swatches = self._run(client, question, self._answers.after)
             self._tell(self._answers.swatches, question.links, swatches)
             if question.planes[0] is not self._seen:
-                self._run(client, self._kept(question, swatches), self._answers.before)
+                self._run(client, self._unchanged(question), self._answers.before)
                 self._seen = question.planes[0]
 
-    def _kept(self, question: Question, swatches: Mapping[int, Mapping[str, Any]]) -> Question:
-        """The same with all colours kept: the pictures are as they were."""
-        inputs = {entry.role: entry.kind for entry in self._operation.inputs}
-        planes = [plane for plane in question.planes if inputs[plane.role] != "links"]
-        role, first = self._operation.links.role, self._operation.primary.role
-        for number in range(sum(plane.role == first for plane in planes)):
-            sources = swatches.get(number, NO_SWATCHES)["source"]
-            planes.append(links.plane(role, [Link(code, code) for code in sources]))
-        return question._replace(planes=planes)
+    def _unchanged(self, question: Question) -> Question:
+        """The same, but that the pictures stay as they are."""
+        asked = {e.role for e in self._operation.inputs if e.kind not in ("links", "palette")}
+        planes = [plane for plane in question.planes if plane.role in asked]
+        params = {n: UNCHANGED.get(n, value) for n, value in question.params.items()}
+        return Question(params, planes, {})
 
     def _run(
         self, client: Client, question: Question, show: Callable[[Plane], None]
-    ) -> Mapping[int, Mapping[str, Any]]:
-        """Shows a small picture; returns what is known of swatches, by picture or COMMON."""
+    ) -> Dict[int, Known]:
+        """Shows a small picture; returns what is known of the palettes."""
         result = client.run(
             self._operation.id,
             question.params,
@@ -141,8 +160,8 @@ class Looks:
             outputs=list(self._palettes),
         )
         return {
-            COMMON if self._palettes[p.role] else p.attributes["of"]: p.attributes["metadata"]
-            for p in result.planes
+            COMMON if self._palettes[plane.role] else plane.attributes["of"]: Known.of(plane)
+            for plane in result.planes
         }
 
     def _tell(self, call: Callable[..., None], *arguments: Any) -> None:

@@ -22,14 +22,28 @@ ICONS = {FREE: "pan-down-symbolic", LOCKED: "gimp-lock", EDITED: "gtk-edit"}
 
 
 class Swatch(NamedTuple):
-    """A main colour. becomes: what the engine makes of it, near a link's target, as text.
+    """A main colour.
 
-    share: its part of the picture in [0, 1], or None.
+    was, becomes: what it looks like, and what the engine makes of it, near a link's target, as
+    text. share: its part of the picture in [0, 1], or None.
     """
 
     link: Link
+    was: str
     becomes: str
     share: Optional[float]
+
+    @classmethod
+    def of(cls, link: Link) -> "Swatch":
+        """A colour of which the engine said nothing yet."""
+        return cls(link, shown(link.source), link.target or link.source, None)
+
+    def linked(self, link: Link) -> "Swatch":
+        """With what the artist wants of it now; what was known stays until the engine answers."""
+        if link == self.link:
+            return self
+        was = self.was if link.source == self.link.source else shown(link.source)
+        return Swatch(link, was, link.target or self.becomes, self.share)
 
     @property
     def state(self) -> str:
@@ -40,7 +54,7 @@ class Swatch(NamedTuple):
 
     def __str__(self) -> str:
         share = "" if self.share is None else f" ({self.share:.0%} of the picture)"
-        return f"{self.link.source}{share} becomes {shown(self.becomes)}, {self.state}."
+        return f"{self.was}{share} becomes {shown(self.becomes)}, {self.state}."
 
 
 class PaletteStrip(Gtk.FlowBox):
@@ -104,7 +118,7 @@ class _Column(Gtk.Box):
 
     def show_swatch(self, swatch: Swatch) -> None:
         self._swatch = swatch
-        self._before.set_from_pixbuf(_filled(swatch.link.source))
+        self._before.set_from_pixbuf(_filled(swatch.was))
         self._after.set_from_pixbuf(_filled(swatch.becomes))
         self._mark.set_from_icon_name(ICONS[swatch.state], Gtk.IconSize.MENU)
         for widget in (self._button, self._menu):
@@ -137,7 +151,7 @@ class _Column(Gtk.Box):
 
     def _choose(self) -> None:
         """Has the artist choose a colour; all else follows while it is chosen."""
-        link, becomes, _ = self._swatch
+        link, becomes = self._swatch.link, self._swatch.becomes
         flags = Gtk.DialogFlags.MODAL | Gtk.DialogFlags.DESTROY_WITH_PARENT
         dialog = Gtk.Dialog("What the Colour Becomes", self.get_toplevel(), flags)
         dialog.add_button("_Cancel", Gtk.ResponseType.CANCEL)
@@ -165,7 +179,7 @@ class _Column(Gtk.Box):
         self._button.connect("drag-data-received", self._take)
 
     def _dragged(self) -> str:
-        return self._swatch.becomes if self._drags_from_below else self._swatch.link.source
+        return self._swatch.becomes if self._drags_from_below else self._swatch.was
 
     def _begin_drag(self, _: Gtk.Button, context: Gdk.DragContext) -> None:
         Gtk.drag_set_icon_pixbuf(context, _filled(self._dragged()), 0, 0)
@@ -194,7 +208,7 @@ def save(name: str, swatches: Sequence[Swatch]) -> str:
     palette.set_columns(len(swatches))
     for swatch in swatches:
         lock = f" {LOCK}" if swatch.state == LOCKED else ""
-        palette.add_entry(f"was {swatch.link.source}{lock}", _color(swatch.becomes))
+        palette.add_entry(f"was {swatch.was}{lock}", _color(swatch.becomes))
     return palette.get_name()
 
 

@@ -139,6 +139,12 @@ def read_selection(image: Gimp.Image, role: str) -> Optional[Plane]:
     )
 
 
+def whole(image: Gimp.Image, role: str) -> Plane:
+    """A mask that has all of the image inside."""
+    width, height = image.get_width(), image.get_height()
+    return Plane(role, "Selection", width, height, 1, "u8", b"\xff" * (width * height))
+
+
 def read_palette(palette: Gimp.Palette, role: str) -> Plane:
     """The palette's colours, N x 1, with names and locks."""
     encoding = Babl.format("R'G'B' float")

@@ -1,6 +1,7 @@
 """A small picture of what the result will be like, beside or instead of what is."""
 
-from typing import Optional, Tuple
+import math
+from typing import Iterator, Optional, Tuple
 
 from gi.repository import Gdk, GdkPixbuf, GLib, Gtk
 
@@ -12,15 +13,21 @@ SPACING = 6
 BEFORE, SPLIT, AFTER = "Before", "Split", "After"
 HINTS = {
     BEFORE: "The picture as it is.",
-    SPLIT: "As it is on the left, as it will be on the right; drag the line in the picture.",
+    SPLIT: "As it is on the left, as it will be on the right; drag the line in a picture.",
     AFTER: "The picture as it will be.",
 }
 LINE = 0xFFFFFFFF, 0x000000FF
 """Colours of the line between before and after, seen on light and on dark."""
 
 
+def grid(count: int) -> Tuple[int, int]:
+    """Columns and rows of the sheet of squares on which the engine shows a set of pictures."""
+    columns = math.ceil(math.sqrt(count))
+    return columns, math.ceil(count / columns)
+
+
 class Preview(Gtk.Box):
-    """The picture, and buttons for what of it is shown."""
+    """The picture, or a sheet of pictures, and buttons for what of it is shown."""
 
     def __init__(self, canvas: Tuple[int, int]) -> None:
         super().__init__(orientation=Gtk.Orientation.VERTICAL, spacing=SPACING)
@@ -42,8 +49,9 @@ class Preview(Gtk.Box):
         self.pack_start(self._buttons(), False, False, 0)
         self.show_all()
 
-    def set_canvas(self, canvas: Tuple[int, int]) -> None:
-        """Makes room for pictures of that shape, of which there is none yet."""
+    def set_canvas(self, canvas: Tuple[int, int], count: int = 1) -> None:
+        """Makes room for a picture of that shape, which is not there yet. count: on its sheet."""
+        self._count = count
         scale = min(WIDEST / canvas[0], HIGHEST / canvas[1], 1.0)
         self._size = [max(1, round(side * scale)) for side in canvas]
         self._before: Optional[GdkPixbuf.Pixbuf] = None
@@ -91,7 +99,9 @@ class Preview(Gtk.Box):
             self._draw()
 
     def _drag(self, _: Gtk.EventBox, event: Gdk.Event) -> None:
-        self._place = min(1.0, max(0.0, event.x / self._size[0]))
+        columns, _ = grid(self._count)
+        x = min(1.0, max(0.0, event.x / self._size[0])) * columns
+        self._place = x - min(columns - 1, int(x))
         self._draw()
 
     def _pixbuf(self, plane: Plane) -> GdkPixbuf.Pixbuf:
@@ -111,11 +121,21 @@ class Preview(Gtk.Box):
         self._picture.set_from_pixbuf(first or second)
 
     def _split(self, before: GdkPixbuf.Pixbuf, drawn: GdkPixbuf.Pixbuf) -> GdkPixbuf.Pixbuf:
-        width, height = self._size
-        line = round(self._place * width)
-        if line:
-            before.copy_area(0, 0, line, height, drawn, 0, 0)
-        for place, colour in zip((line - 1, line), LINE):
-            if 0 <= place < width:
-                drawn.new_subpixbuf(place, 0, 1, height).fill(colour)
+        for left, top, width, height in self._places():
+            line = round(self._place * width)
+            if line:
+                before.copy_area(left, top, line, height, drawn, left, top)
+            for place, colour in zip((line - 1, line), LINE):
+                if 0 <= place < width:
+                    drawn.new_subpixbuf(left + place, top, 1, height).fill(colour)
         return drawn
+
+    def _places(self) -> Iterator[Tuple[int, int, int, int]]:
+        """Left, top, width and height of each picture of the sheet."""
+        columns, rows = grid(self._count)
+        lefts = [round(self._size[0] * column / columns) for column in range(columns + 1)]
+        tops = [round(self._size[1] * row / rows) for row in range(rows + 1)]
+        for number in range(self._count):
+            row, column = divmod(number, columns)
+            left, top = lefts[column], tops[row]
+            yield left, top, lefts[column + 1] - left, tops[row + 1] - top

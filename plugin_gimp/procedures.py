@@ -18,8 +18,8 @@ MENU = "<Image>/Filters/Limner"
 FLAGS = GObject.ParamFlags.READWRITE
 PREVIEW = "preview"
 """The dialog's own setting: whether the preview is shown."""
-PALETTE_LETTERS = "wbtv"
-"""Letters of what a dialog has for a palette."""
+PREVIEW_LETTERS = "wbtv"
+"""Letters of what a dialog has for the preview and palettes."""
 LINKS_HELP = (
     "Which main colours become which, and which are left to the operation: "
     "'#b04030>#2060a0, #888888>color(srgb 0.4 0.5 1.2), #b0c040'; empty leaves all to it."
@@ -62,7 +62,8 @@ def _sensitivity(operation: Operation) -> Gimp.ProcedureSensitivityMask:
 
 def _add_arguments(procedure: Gimp.Procedure, operation: Operation) -> None:
     links = bindings.links_inputs(operation)
-    label = _Labels(PALETTE_LETTERS if links else "")
+    has_preview = bindings.shows_preview(operation)
+    label = _Labels(PREVIEW_LETTERS if has_preview else "")
     for entry in bindings.layer_inputs(operation):
         name = label(entry.role.replace("-", " ").capitalize())
         procedure.add_layer_argument(entry.role, name, entry.help, True, FLAGS)
@@ -76,7 +77,7 @@ def _add_arguments(procedure: Gimp.Procedure, operation: Operation) -> None:
         name = entry.role.replace("-", " ").capitalize()
         text = LINKS_HELP + (EACH_HELP if entry.repeatable else "")
         procedure.add_string_argument(entry.role, name, text, "", FLAGS)
-    if links:
+    if has_preview:
         text = "Shows what the result will be like."
         procedure.add_boolean_aux_argument(PREVIEW, "Preview", text, True, FLAGS)
     for parameter in operation.parameters:
@@ -147,11 +148,13 @@ def run(
         Gegl.init(None)
         if run_mode != Gimp.RunMode.NONINTERACTIVE:
             bindings.suggest(operation, bindings.selected_layer(operation, drawables), config)
+            sources = bindings.pictures(operation, drawables, config)
+            bindings.suggest_links(operation, sources, config)
         if run_mode == Gimp.RunMode.INTERACTIVE and not _ask(
             procedure, operation, drawables, config
         ):
             return _ended(procedure, Gimp.PDBStatusType.CANCEL)
-        perform(operation, drawables, config)
+        sources = perform(operation, drawables, config)
     except LimnerError as error:
         return _ended(procedure, _status(error), str(error))
     except Exception as error:
@@ -159,7 +162,6 @@ def run(
         text = f"Limner failed ({error!r}). Please report it with what GIMP printed."
         return _ended(procedure, Gimp.PDBStatusType.EXECUTION_ERROR, text)
     if run_mode != Gimp.RunMode.NONINTERACTIVE:
-        sources = bindings.selected_layers(operation, drawables)
         bindings.keep_choices(operation, sources, config)
         Gimp.displays_flush()
     return _ended(procedure, Gimp.PDBStatusType.SUCCESS)
@@ -167,15 +169,20 @@ def run(
 
 def perform(
     operation: Operation, drawables: Sequence[Gimp.Drawable], config: Gimp.ProcedureConfig
-) -> None:
-    """Reads the inputs, has the engine work, and puts the result in the image.
+) -> List[Picture]:
+    """Reads the inputs, has the engine work, and puts the results in the image or images.
 
-    Raises LimnerError; the image has not been touched then.
+    Returns what was worked on. Raises LimnerError; no image has been touched then.
     """
-    if bindings.takes_images(operation, config):
-        _perform_on_images(operation, drawables, config)
-        return
-    sources = bindings.primary_layers(operation, drawables, config)
+    sources = bindings.pictures(operation, drawables, config)
+    is_of_images = bindings.takes_images(operation, config)
+    (_perform_on_images if is_of_images else _perform_on_layers)(operation, sources, config)
+    return sources
+
+
+def _perform_on_layers(
+    operation: Operation, sources: Sequence[Gimp.Layer], config: Gimp.ProcedureConfig
+) -> None:
     source, own = sources[0], bindings.own_arguments(operation)
     image = source.get_image()
     in_place = IN_PLACE in own and config.get_property(IN_PLACE)
@@ -202,16 +209,15 @@ def perform(
 
 
 def _perform_on_images(
-    operation: Operation, drawables: Sequence[Gimp.Drawable], config: Gimp.ProcedureConfig
+    operation: Operation, images: Sequence[Gimp.Image], config: Gimp.ProcedureConfig
 ) -> None:
-    """The same for all open images, each of which gets its result on top; as `perform` raises."""
+    """Each image gets its result on top."""
     if config.get_property(IN_PLACE):
         raise LimnerError(
             "cannot-write",
             "Open images cannot be changed in place.",
             "Run again without 'In place': each result becomes a layer on top.",
         )
-    images = bindings.pictures(operation, drawables, config)
     planes, results = _run(operation, images, config, images[0], False)
     names = [plane.name for plane in planes[: len(images)]]
     gone = [name for name, image in zip(names, images) if not image.is_valid()]
@@ -259,7 +265,6 @@ def _ask(
     from . import dialog
 
     sources = bindings.selected_layers(operation, drawables)
-    bindings.suggest_links(operation, sources, config)
     return dialog.ask(procedure, operation, sources, config)
 
 

@@ -86,12 +86,15 @@ def run(job: Job) -> list[Layer]:
     subject, tables = _tables(job, network, source, reference)
     mask = None if subject is None else select_subject.draw(job.part(0.5, 0.6), subject, picture)
     job.preview(lambda: _preview(pixels, tables, source.inside, mask))
+    cube = pictures.cube_layers(job, tables[0]) if mask is None else []
+    if not job.wants("picture"):
+        return cube
     for rows in strips(*pixels.shape[:2]):
         job.progress(0.6 + 0.4 * rows.start / len(pixels), "colours")
         _recolour(pixels[rows], tables, _part(source.inside, rows), _part(mask, rows))
     metadata = {} if network is None else {"network": network.identity}
     result = Layer("picture", "Transferred", pixels, metadata=metadata)
-    return [result, *pictures.cube_layers(job, tables[0])] if mask is None else [result]
+    return [result, *cube]
 
 
 def _source(job: Job) -> Look:

@@ -13,6 +13,8 @@ from multiprocessing.connection import Connection
 
 from gi.repository import Babl, Gegl, Gimp
 
+DISPLAYS = {}
+"""By the image's id."""
 LAYER_TYPES = {1: "GRAY_IMAGE", 2: "GRAYA_IMAGE", 3: "RGB_IMAGE", 4: "RGBA_IMAGE"}
 
 
@@ -58,7 +60,7 @@ def make(canvas, precision, encoding, layers, profile=None, indexed=0, show=Fals
         dither, palette = Gimp.ConvertDitherType.NONE, Gimp.ConvertPaletteType.GENERATE
         image.convert_indexed(dither, palette, indexed, False, False, "")
     if show:
-        Gimp.Display.new(image)
+        DISPLAYS[image.get_id()] = Gimp.Display.new(image)
     image.clean_all()
     return image.get_id()
 
@@ -252,6 +254,30 @@ def forget_all():
     """Closes all images that have no window."""
     for image in Gimp.get_images():
         image.delete()
+
+
+def close(image):
+    """Closes an image that is shown."""
+    DISPLAYS.pop(image).delete()
+
+
+def close_all():
+    """Closes all images."""
+    for display in DISPLAYS.values():
+        if display.is_valid():
+            display.delete()
+    DISPLAYS.clear()
+    forget_all()
+
+
+def ids():
+    """The ids of all open images."""
+    return sorted(image.get_id() for image in Gimp.get_images())
+
+
+def say_in_log():
+    """Has messages printed instead of shown."""
+    Gimp.message_set_handler(Gimp.MessageHandlerType.CONSOLE)
 
 
 def connect():

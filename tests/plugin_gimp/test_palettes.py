@@ -1,5 +1,6 @@
 """A picture's palette in the dialog: seen, changed, kept, saved, and heeded by the engine."""
 
+import contextlib
 import threading
 
 import cv2
@@ -12,7 +13,7 @@ from ipc.planes import Plane
 from tests import drawings
 from tests.plugin_gimp.images import expected, layer, plane, same
 from tests.plugin_gimp.rig import wait_until
-from tests.plugin_gimp.test_screen import CORNER, U8, opened, screenshot
+from tests.plugin_gimp.test_screen import CORNER, TRIES, U8, opened, screenshot
 
 pytestmark = pytest.mark.editors
 
@@ -28,8 +29,12 @@ HTML_NOTATION = 365, 335
 BLUE = "#2060a0"
 
 
+def photograph_pixels():
+    return cv2.cvtColor(drawings.photograph(WIDTH, HEIGHT), cv2.COLOR_RGB2RGBA)
+
+
 def photograph():
-    return layer("Photograph", cv2.cvtColor(drawings.photograph(WIDTH, HEIGHT), cv2.COLOR_RGB2RGBA))
+    return layer("Photograph", photograph_pixels())
 
 
 def given(gui, picture):
@@ -38,8 +43,14 @@ def given(gui, picture):
     return image, plane("image", picture, icc=gui("effective_icc", image=image))
 
 
+def known(found):
+    """What swatches say: main colours as codes and, `exact`, as RGB, and what each becomes."""
+    rows = np.frombuffer(found.data, np.float32).reshape(2, -1, 4)
+    return {**found.attributes["metadata"], "exact": [tuple(rgb) for rgb in rows[0, :, :3]]}
+
+
 def swatches(*planes):
-    """What the engine says of the palette: main colours, and what they become."""
+    """What the engine says of the palette."""
     (found,), _ = run_operation(
         ID,
         {},
@@ -50,7 +61,7 @@ def swatches(*planes):
         cancelled=threading.Event(),
         outputs=["swatches"],
     )
-    return found.attributes["metadata"]
+    return known(found)
 
 
 def links(pairs):
@@ -85,13 +96,22 @@ def find(gui, screen_folder):
 
 
 def choose_colour(gui, place, code):
-    """Opens the chooser by a click on a swatch and gives it a hex code."""
+    """Opens the chooser by a click on a swatch and gives it a hex code; a key may be lost."""
     gui.type("mousemove", *place, "click", 1)
     window = gui.window(CHOOSER)
     gui.type("windowactivate", "--sync", window)
     gui.type("mousemove", "--window", window, *HTML_NOTATION, "click", 1)
     gui.type("key", "ctrl+a", "type", code[1:])
-    gui.type("key", "Tab", "sleep", 0.3, "key", "alt+o", "mousemove", *CORNER)
+
+    def is_closed():
+        return not gui.type("search", "--onlyvisible", "--name", f"^{CHOOSER}$")
+
+    for _ in range(TRIES):
+        gui.type("key", "Tab", "sleep", 0.3, "key", "alt+o", "mousemove", *CORNER)
+        with contextlib.suppress(AssertionError):
+            wait_until(is_closed, 5)
+            return
+    raise AssertionError("the chooser does not close")
 
 
 def keep(gui, place):
@@ -104,7 +124,7 @@ def test_what_the_artist_links_is_what_the_engine_makes(gui, find, screenshot):
     picture = photograph()
     image, sent = given(gui, picture)
     first = swatches(sent)
-    source, target = first["source"], first["target"]
+    source, target, exact = first["source"], first["target"], first["exact"]
     gui.begin("call", image=image, mode="INTERACTIVE", **RUN)
     gui.window(TITLE)
     for pair in zip(source, target, strict=True):
@@ -113,9 +133,9 @@ def test_what_the_artist_links_is_what_the_engine_makes(gui, find, screenshot):
 
     keep(gui, find(source[0], target[0]))
     find(source[0], source[0])
-    wanted = [(source[0], source[0]), (source[1], BLUE), *((code, None) for code in source[2:])]
+    wanted = [(exact[0], exact[0]), (exact[1], BLUE), *((rgb, None) for rgb in exact[2:])]
     becomes = swatches(sent, links(wanted))["target"]
-    held = swatches(sent, links([wanted[0], *((code, None) for code in source[1:])]))["target"]
+    held = swatches(sent, links([wanted[0], *((rgb, None) for rgb in exact[1:])]))["target"]
     choose_colour(gui, find(source[1], held[1]), BLUE)
     find(source[1], becomes[1])
     screenshot("palette-changed")
@@ -143,12 +163,30 @@ def test_what_the_artist_links_is_what_the_engine_makes(gui, find, screenshot):
     assert gui.end()[0] == "cancel"
 
 
+def test_main_colours_of_deep_images_are_as_fine_as_the_engine_knows_them(gui, find):
+    rgba = (photograph_pixels() / np.float32(255)) ** np.float32(1.1)
+    picture = layer("Photograph", rgba.astype(np.float32))
+    deep = {"precision": "FLOAT_NON_LINEAR", "encoding": "R'G'B'A float"}
+    image, _ = opened(gui, canvas=(WIDTH, HEIGHT), layers=[picture], **deep)
+    sent = plane("image", picture, depth="f32", icc=gui("effective_icc", image=image))
+    first = swatches(sent)
+    gui.begin("call", image=image, mode="INTERACTIVE", **RUN)
+    window = gui.window(TITLE)
+    keep(gui, find(first["source"][1], first["target"][1]))
+    find(first["source"][1], first["source"][1])
+    gui.type("windowactivate", "--sync", window, "key", "alt+o")
+    assert gui.end() == ("success", "")
+    held = links([(rgb, rgb if n == 1 else None) for n, rgb in enumerate(first["exact"])])
+    (result,) = expected(ID, [sent, held], (WIDTH, HEIGHT))
+    assert gui("look", image=image)["layers"][0]["data"] == bytes(result.data)
+
+
 def test_a_colour_is_dragged_onto_another_and_all_is_reset(gui, find, screenshot):
     image, sent = given(gui, photograph())
     first = swatches(sent)
     source, target = first["source"], first["target"]
-    wanted = [(code, None) for code in source]
-    wanted[1] = source[1], target[0]
+    wanted = [(rgb, None) for rgb in first["exact"]]
+    wanted[1] = wanted[1][0], target[0]
     becomes = swatches(sent, links(wanted))["target"]
     gui.begin("call", image=image, mode="INTERACTIVE", **RUN)
     window = gui.window(TITLE)
@@ -176,7 +214,7 @@ def test_a_palette_is_saved_and_cancel_leaves_nothing_else(gui, find, engine, sc
     window = gui.window(TITLE)
     keep(gui, find(first["source"][0], first["target"][0]))
     find(first["source"][0], first["source"][0])
-    held = [(code, code if n == 0 else None) for n, code in enumerate(first["source"])]
+    held = [(rgb, rgb if n == 0 else None) for n, rgb in enumerate(first["exact"])]
     first = swatches(sent, links(held))
     find(first["source"][1], first["target"][1])
     gui.type("windowactivate", "--sync", window, "key", "alt+v", "sleep", 1)
@@ -251,3 +289,20 @@ def test_links_that_make_no_sense_are_refused(console, words):
     assert status == "calling-error"
     assert "does not say which colour becomes which" in message
     assert len(console("look", image=image)["layers"]) == 1
+
+
+def test_what_a_palette_decides_cannot_be_set(gui, find, screenshot):
+    image, sent = given(gui, photograph())
+    name = gui("palette", name="Two", colours=[[200, 40, 60], [30, 90, 200]])
+    gui.begin("call", image=image, mode="INTERACTIVE", arguments={"palette": name}, **RUN)
+    window = gui.window(TITLE)
+    gui.type("windowactivate", "--sync", window, "sleep", 1)
+    # "Turn of hue" by its letter; then the palette is none again, and the turn is what it was.
+    gui.type("key", "alt+u", "sleep", 0.2, "key", "ctrl+a", "type", "180")
+    gui.type("key", "Tab", "sleep", 0.2, "mousemove", 400, 280, "sleep", 1)
+    screenshot("palette-decides")
+    gui.type("key", "alt+p", "sleep", 0.2, "key", "Home", "sleep", 0.5)
+    gui.type("windowactivate", "--sync", window, "key", "alt+o")
+    assert gui.end() == ("success", "")
+    (result,) = expected(ID, [sent], (WIDTH, HEIGHT))
+    assert same(gui("look", image=image)["layers"][0], result)

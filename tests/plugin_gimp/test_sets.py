@@ -12,7 +12,7 @@ from tests import drawings
 from tests.plugin_gimp.images import expected, layer, plane, same
 from tests.plugin_gimp.rig import wait_until
 from tests.plugin_gimp.test_endings import fails
-from tests.plugin_gimp.test_palettes import choose_colour, find, keep, links
+from tests.plugin_gimp.test_palettes import choose_colour, find, keep, known, links
 from tests.plugin_gimp.test_screen import (
     CANCEL,
     agree,
@@ -254,7 +254,7 @@ def palettes(planes):
         cancelled=threading.Event(),
         outputs=["common", "swatches"],
     )
-    common, *each = (plane.attributes["metadata"] for plane in found)
+    common, *each = map(known, found)
     return common, each
 
 
@@ -299,7 +299,8 @@ def test_the_dialog_shows_and_changes_the_palettes_of_a_set(gui, find, screensho
         find(code, code)
     screenshot("set-palette")
 
-    shared = [(codes[0], "#a040c0"), *((code, None) for code in codes[1:])]
+    exact = common["exact"]
+    shared = [(exact[0], "#a040c0"), *((rgb, None) for rgb in exact[1:])]
     becomes = palettes([*planes, common_links(shared)])[0]["target"]
     choose_colour(gui, find(codes[0], codes[0]), "#a040c0")
     find(codes[0], becomes[0])
@@ -320,7 +321,8 @@ def test_the_dialog_shows_and_changes_the_palettes_of_a_set(gui, find, screensho
     wait_until(lambda: gui("count", image=image) == 7)
     nothing = np.zeros((2, 1, 4), np.float32)
     free = replace(links([("#000000", None)]), width=1, data=nothing.tobytes())
-    held = links([(source[0], source[0]), *((code, None) for code in source[1:])])
+    exact = evening["exact"]
+    held = links([(exact[0], exact[0]), *((rgb, None) for rgb in exact[1:])])
     results = expected("recolor", [*planes, common_links(shared), held, free, free], CANVAS)
     seen = flat(gui("look", image=image))
     for name, result in zip(NAMES, results, strict=True):
@@ -334,49 +336,6 @@ def test_the_dialog_shows_and_changes_the_palettes_of_a_set(gui, find, screensho
     find(codes[0], codes[0])
     gui.type("key", "Escape")
     assert gui.end()[0] == "cancel"
-
-
-SIZES = {"Evening": (160, 100), "Noon": (110, 140), "Morning": (150, 120)}
-
-
-def open_images(gimp, **more):
-    """An image for each name, of two layers; their ids, and planes of what is seen of them."""
-    images, planes = [], []
-    for name, size in SIZES.items():
-        pixels = picture(name, *size)
-        ground = np.full_like(pixels, (120, 130, 60, 255))
-        layers = [layer("Ground", ground), layer("Over", pixels)]
-        images.append(gimp("make", canvas=size, layers=layers, **{**U8, **more}))
-        planes.append(seen_of(gimp, images[-1], size))
-    return images, planes
-
-
-def seen_of(gimp, image, size):
-    merged = np.frombuffer(gimp("merged", image=image), np.uint8).reshape(*size[::-1], 4)
-    return plane("image", layer("[Untitled]", merged), icc=gimp("effective_icc", image=image))
-
-
-def test_open_images_are_a_set_and_each_gets_a_layer_on_top(console):
-    console("forget_all")
-    images, planes = open_images(console)
-    console("select", image=images[1], data=bytes([255, 0]) * (110 * 140 // 2))
-    before = [console("look", image=image) for image in images]
-    for strength in (100.0, 40.0):
-        given = {"pictures": "images", "strength": strength}
-        run = {"procedure": RECOLOR, "image": images[1], "drawables": ["Over"]}
-        assert console("call", arguments=given, **run) == SUCCESS
-        # What was made earlier is no part of the pictures.
-        results = expected("recolor", planes, SIZES["Evening"], strength=strength)
-        assert bytes(results[2].data) != planes[2].data
-        for image, result in zip(images, results, strict=True):
-            top = console("look", image=image)["layers"][0]
-            assert top["data"] == bytes(result.data)
-            assert (top["x"], top["y"]) == (0, 0)
-    for image, earlier in zip(images, before, strict=True):
-        assert console("look", image=image)["layers"][2:] == earlier["layers"]
-    given = {"pictures": "images", "in-place": True}
-    status, words = console("call", arguments=given, **run)
-    assert (status, "cannot be changed in place" in words) == ("calling-error", True)
 
 
 def select_all_three(gui, image):
@@ -474,23 +433,3 @@ def test_a_layer_removed_meanwhile_leaves_the_others(gui, engine):
     gui("remove", image=image, name="Noon")
     gui.type("windowactivate", "--sync", gui.window("GIMP Message"), "key", "Return")
     assert sorted(flat(gui("look", image=image))) == ["Day", "Evening", "Morning"]
-
-
-# The last one: dialogs open with the values of the last run.
-def test_open_images_are_chosen_in_the_dialog_and_undone_each_for_itself(gui, screenshot):
-    images, _ = open_images(gui, show=True)
-    window = gui.window(".* – GIMP")
-    counts = [gui("count", image=image) for image in images]
-    gui.begin("call", procedure=RECOLOR, image=images[2], drawables=["Over"], mode="INTERACTIVE")
-    dialog = gui.window(TITLE)
-    gui.type("windowactivate", "--sync", dialog, "sleep", 1)
-    # From the switch above, which is set and set back on the way.
-    gui.type("key", "alt+i", "key", "alt+i", "key", "Tab", "key", "Down", "sleep", 2)
-    screenshot("set-images")
-    gui.type("windowactivate", "--sync", dialog, "key", "alt+o")
-    assert gui.end() == SUCCESS
-    for image, count in zip(images, counts, strict=True):
-        wait_until(lambda image=image, count=count: gui("count", image=image) == count + 1, 20)
-    press(gui, window, "ctrl+z")
-    wait_until(lambda: gui("count", image=images[2]) == counts[2])
-    assert [gui("count", image=image) for image in images[:2]] == [n + 1 for n in counts[:2]]
