@@ -21,6 +21,8 @@ from .result import CONTAINER, Prepared, fingerprint
 
 DOCKER, LIST = "KisLayerBox", "listLayers"
 """Krita's names of its docker of layers, and of the list in it."""
+TRIED = "5.2."
+"""Krita's versions in which this was tried: it counts on how its list of layers works inside."""
 LOOK = 10
 """Milliseconds between two looks at whether Krita has moved a layer."""
 DRAWN = 800
@@ -68,8 +70,11 @@ def place(
     """Puts each result above its layer, and notes it. Steps, see turns.py.
 
     Returns the undo steps, the last of which takes all back, and whether they are in place. They
-    are not where the layer list shows but a part of the layers. Raises LimnerError internal.
+    are not where the layer list shows but a part of the layers, nor in another Krita than TRIED.
+    Raises LimnerError internal.
     """
+    if not Krita.instance().version().startswith(TRIED):
+        return 0, False
     document, listed = state.document, LayerList()
     layers = [node_of(document, key) for key in keys]
     groups = [prepared.group for prepared in made]
