@@ -10,7 +10,7 @@ import argparse
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,12 +26,13 @@ from benchmarks.photographs import Bytes, Photographs, photographs, read
 from engine import machine
 from engine.imaging.color import fit_chroma, linear_to_lab, linear_to_srgb, srgb_to_linear
 from engine.imaging.color_table import FINE, ColorTable
-from engine.imaging.harmony import Protection, Recoloring, named_targets, palette_targets
+from engine.imaging.harmony import Protection, Recoloring, named_targets, palette_targets, turned
 from engine.imaging.hue_templates import gentlest_template
 from engine.imaging.palettes import source_palette
 from engine.imaging.raster import PixelFormat, Raster, decode, encode
 from engine.job import Cache
 from engine.run import run_operation
+from ipc import catalog
 from ipc.planes import Plane
 from training import sheets
 
@@ -77,15 +78,22 @@ def random_palette(random: np.random.Generator) -> Bytes:
 def recolorings(lab: Floats, palette: Bytes) -> dict[str, Recoloring]:
     """What harmonize-palette does with the main colours of pixels (3 x N), by what it is given."""
     source = source_palette(lab, np.ones(lab.shape[1])).lab[:, 1:].astype(np.float32)
-    kept = Protection()
-    template = gentlest_template(lab[1:], np.ones(lab.shape[1]))
     return {
         "random palettes": Recoloring(source, palette_targets(source, np.float32(palette / 255))),
         "names, nothing kept": Recoloring(source, named_targets(source)),
-        "names, as by default": Recoloring(
-            source, named_targets(source, kept), kept, drawing_in=template.drawing_in()
-        ),
+        "names, as by default": as_by_default(lab, source),
     }
+
+
+def as_by_default(lab: Floats, source: Floats) -> Recoloring:
+    """Main colours (k x 2) of pixels moved with the default parameters."""
+    most = float(catalog.operation("harmonize-palette").check_params({})["turn"])
+    kept = Protection()
+    target = turned(source, named_targets(source, kept), most)
+    target = source + kept.freedom(source.T)[:, None] * (target - source)
+    moves = Recoloring(source, target, kept)
+    template = gentlest_template(lab[1:] + moves.shift(lab[1:]), np.ones(lab.shape[1]))
+    return replace(moves, drawing_in=template.drawing_in())
 
 
 def exact(shift: Callable[[Floats], Floats]) -> Change:
