@@ -10,7 +10,7 @@ import argparse
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,7 +27,6 @@ from engine import machine
 from engine.imaging.color import fit_chroma, linear_to_lab, linear_to_srgb, srgb_to_linear
 from engine.imaging.color_table import FINE, ColorTable
 from engine.imaging.harmony import Protection, Recoloring, named_targets, palette_targets, turned
-from engine.imaging.hue_templates import gentlest_template
 from engine.imaging.palettes import source_palette
 from engine.imaging.raster import PixelFormat, Raster, decode, encode
 from engine.job import Cache
@@ -91,9 +90,7 @@ def as_by_default(lab: Floats, source: Floats) -> Recoloring:
     kept = Protection()
     target = turned(source, named_targets(source, kept), most)
     target = source + kept.freedom(source.T)[:, None] * (target - source)
-    moves = Recoloring(source, target, kept)
-    template = gentlest_template(lab[1:] + moves.shift(lab[1:]), np.ones(lab.shape[1]))
-    return replace(moves, drawing_in=template.drawing_in())
+    return Recoloring(source, target, kept).drawn_in(lab[1:], np.ones(lab.shape[1]))
 
 
 def exact(shift: Callable[[Floats], Floats]) -> Change:

@@ -7,7 +7,7 @@ targets from a given palette and targets that stay apart are Limner's own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -17,7 +17,7 @@ from scipy.optimize import linear_sum_assignment
 from engine.imaging.color import Bools, Floats, lab_to_srgb, srgb_to_lab
 from engine.imaging.color_table import ColorTable
 from engine.imaging.compiled import compiled
-from engine.imaging.hue_templates import DEGREES, Complexes, Template
+from engine.imaging.hue_templates import DEGREES, Complexes, Template, gentlest_template
 from engine.imaging.naming import NAMES, Prototypes, name_probabilities, prototypes, skin
 
 NAMING_LIGHTNESS = 70.0
@@ -169,6 +169,18 @@ class Recoloring:
         shift = np.empty_like(ab)
         _shift(ab, move, draw, self.source, self.target, fixed, drawing_in, shift)
         return shift
+
+    def drawn_in(self, ab: Floats, weight: Floats, unity: float = 1.0) -> Recoloring:
+        """The same, and hues that it leaves outside a template are drawn in.
+
+        ab: 2 x N, weight: N, of the picture; the template is the one that changes it least. unity:
+        how far, in [0, 1]. A picture that is grey after the moves has no hues to draw in.
+        """
+        moved = ab + self.shift(ab)
+        if np.hypot(moved[0], moved[1]).max(initial=0) < NEUTRAL:
+            return self
+        factors = gentlest_template(moved, weight).drawing_in()
+        return replace(self, drawing_in=1 + np.float32(unity) * (factors - 1))
 
     def table(self) -> ColorTable:
         """The change as a table; lightness stays."""

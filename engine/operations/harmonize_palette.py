@@ -16,7 +16,6 @@ import numpy.typing as npt
 from engine.imaging.color import lab_to_srgb
 from engine.imaging.color_table import ColorTable
 from engine.imaging.harmony import (
-    NEUTRAL,
     Protection,
     Recoloring,
     named_targets,
@@ -24,7 +23,7 @@ from engine.imaging.harmony import (
     template_targets,
     turned,
 )
-from engine.imaging.hue_templates import Complexes, best_template, gentlest_template
+from engine.imaging.hue_templates import best_template
 from engine.imaging.palettes import SourcePalette, shares, source_palette
 from engine.job import Input, Job, Layer
 from engine.operations import pictures
@@ -85,30 +84,23 @@ def _recoloring(job: Job, known: Sample, main: SourcePalette, links: Links | Non
     )
     strength = np.float32(float(job.params["strength"]) / 100)
     target = source + strength * (target - source)
-    free = Recoloring(source, target, protection)
-    free = replace(free, drawing_in=_drawing_in(job, known, free))
+    free = _drawn_in(job, known, Recoloring(source, target, protection))
     if links is None:
         return free
     target = np.where(links.fixed[:, None], links.target, target)
     return replace(free, target=target, fixed=links.fixed)
 
 
-def _drawing_in(job: Job, known: Sample, recoloring: Recoloring) -> Complexes | None:
-    """What draws the colours into a template after they moved; nothing beside a given palette.
+def _drawn_in(job: Job, known: Sample, recoloring: Recoloring) -> Recoloring:
+    """With what is left outside drawn in; not beside a given palette, which is the harmony.
 
-    It knows nothing of the artist's links: who edits one colour does not want others to move.
+    The artist's links do not count: who edits one colour does not want others to move.
     """
     unity = float(job.params["unity"]) * float(job.params["strength"]) / 100**2
     if not unity or job.input("palette") is not None:
-        return None
+        return recoloring
     some = slice(None, None, -(-len(known.weight) // _ENOUGH) or 1)
-    ab = known.lab[1:, some]
-    ab = ab + recoloring.shift(ab)
-    if np.hypot(ab[0], ab[1]).max(initial=0) < NEUTRAL:
-        return None
-    factors = gentlest_template(ab, known.weight[some]).drawing_in()
-    drawing_in: Complexes = 1 + np.float32(unity) * (factors - 1)
-    return drawing_in
+    return recoloring.drawn_in(known.lab[1:, some], known.weight[some], unity)
 
 
 def _targets(job: Job, known: Sample, source: Floats, protection: Protection) -> Floats:
